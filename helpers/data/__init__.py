@@ -1,0 +1,1 @@
+"""The table contract, its sources, its checks and the demo client."""

@@ -1,0 +1,1 @@
+"""Findings, figures, tables, words and pages."""

@@ -1,0 +1,1 @@
+"""Figures: one grammar for every chart. (Signature fixed; body under construction.)"""

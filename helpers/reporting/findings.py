@@ -1,0 +1,199 @@
+"""Findings: what a topic found, as numbers, checks, decisions and tables (schema 1).
+
+A topic's helpers return frozen results. Each result is a `Result`: it tells its numbers, checks, decisions and
+tables, and everything a report prints is made from those same objects.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+Status = Literal["ok", "warn", "blocked", "skipped", "failed"]
+CheckStatus = Literal["pass", "warn", "fail"]
+Evidence = Literal["experiment", "causal", "model", "association", "assumption"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """One estimate or count.
+
+    Attributes:
+        value: The point value; `None` where it is not defined (a ratio over zero customers).
+        low: Lower end of the interval; `None` for a count or a sum, which is a fact and has none.
+        high: Upper end of the interval.
+        level: Coverage of the interval, such as .95.
+        unit: A currency code, `"share"` (0 to 1), `"orders"`, `"customers"`, `"days"` or `"ratio"`.
+        n: How many units (most often customers) the value rests on: its denominator.
+        definition: Id of its definition, which the same result tells in `definitions()`.
+    """
+
+    value: float | None
+    unit: str
+    n: int
+    definition: str
+    low: float | None = None
+    high: float | None = None
+    level: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One assumption that was looked at. `fail` blocks the topic's verdict."""
+
+    id: str
+    status: CheckStatus
+    message: str
+    value: float | str | None = None
+    threshold: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """One thing to do, with the grade of evidence behind it."""
+
+    id: str
+    text: str
+    evidence: Evidence
+    value: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Definition:
+    """What a number is called and how it is computed, in words a client understands."""
+
+    name: str
+    text: str
+
+
+class Result:
+    """What every topic result offers to `Study.publish`. Override what applies."""
+
+    def headline(self) -> str:
+        """The verdict sentence, made from this result's numbers."""
+        return ""
+
+    def cards(self) -> tuple[str, ...]:
+        """Ids of the four or so numbers that open the report. `<id>.change_last` is shown with `<id>`."""
+        return ()
+
+    def definitions(self) -> dict[str, Definition]:
+        """Definitions by the id that numbers name."""
+        return {}
+
+    def numbers(self) -> dict[str, Number]:
+        """Numbers by id."""
+        return {}
+
+    def checks(self) -> list[Check]:
+        """Checks, in the order a reader should see them."""
+        return []
+
+    def decisions(self) -> list[Decision]:
+        """Decisions, the most valuable first."""
+        return []
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Tables to be written beside the report, by short name."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """All that one topic found for one client and period."""
+
+    client: str
+    period: str
+    topic: str
+    status: Status
+    reason: str | None = None
+    headline: str = ""
+    cards: tuple[str, ...] = ()
+    numbers: dict[str, Number] = field(default_factory=dict)
+    checks: tuple[Check, ...] = ()
+    decisions: tuple[Decision, ...] = ()
+    definitions: dict[str, Definition] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for `<topic>.json`; NaN and infinities become null."""
+        return {"schema": SCHEMA, **_plain(asdict(self))}
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Findings:
+        """Findings from the content of a `<topic>.json`.
+
+        Raises:
+            ValueError: The file has another schema.
+        """
+        if content.get("schema") != SCHEMA:
+            message = f"schema == {content.get('schema')!r}, must be {SCHEMA}"
+            raise ValueError(message)
+        return cls(
+            **{
+                **{key: value for key, value in content.items() if key != "schema"},
+                "cards": tuple(content["cards"]),
+                "numbers": {key: Number(**value) for key, value in content["numbers"].items()},
+                "definitions": {key: Definition(**value) for key, value in content["definitions"].items()},
+                "checks": tuple(Check(**value) for value in content["checks"]),
+                "decisions": tuple(Decision(**value) for value in content["decisions"]),
+            }
+        )
+
+
+def gather(*results: Result, client: str, period: str, topic: str, tables: dict[str, str]) -> Findings:
+    """One topic's findings from its results; the first result that has a headline or cards gives them.
+
+    Raises:
+        ValueError: Two results claim one number, or a card or number names what no result has.
+    """
+    numbers: dict[str, Number] = {}
+    definitions: dict[str, Definition] = {}
+    for result in results:
+        if twice := numbers.keys() & result.numbers().keys():
+            message = f"two results publish {', '.join(sorted(twice))}"
+            raise ValueError(message)
+        numbers |= result.numbers()
+        definitions |= result.definitions()
+    cards = next((result.cards() for result in results if result.cards()), ())
+    if missing := [card for card in cards if card not in numbers]:
+        message = f"cards name numbers that were not published: {', '.join(missing)}"
+        raise ValueError(message)
+    if undefined := sorted({number.definition for number in numbers.values()} - definitions.keys()):
+        message = f"numbers name definitions that were not published: {', '.join(undefined)}"
+        raise ValueError(message)
+    checks = tuple(check for result in results for check in result.checks())
+    failed = [check.message for check in checks if check.status == "fail"]
+    status: Status = "blocked" if failed else "warn" if any(check.status == "warn" for check in checks) else "ok"
+    return Findings(
+        client=client,
+        period=period,
+        topic=topic,
+        status=status,
+        reason=" ".join(failed) or None,
+        headline=next((result.headline() for result in results if result.headline()), ""),
+        cards=cards,
+        numbers=numbers,
+        checks=checks,
+        decisions=tuple(decision for result in results for decision in result.decisions()),
+        definitions=definitions,
+        tables=tables,
+    )
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - walks any JSON-like value
+    """Value with NumPy scalars as Python's, tuples as lists and non-finite floats as None."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,149 @@
+"""Words, numbers and dates in the reader's language.
+
+The active language is set once, when a study opens, and holds for the process (a kernel serves one study).
+English is the source language: `_("...")` gives its argument back where a catalogue has no translation.
+"""
+
+from __future__ import annotations
+
+import gettext
+import math
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from babel import Locale
+from babel.dates import format_date
+from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+CATALOGUES = Path(__file__).parent / "locale"
+COMPACT_FROM = 100_000
+MISSING = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language:
+    """A locale, a currency and the catalogue that goes with them."""
+
+    locale: Locale
+    currency: str
+    catalogue: gettext.NullTranslations
+
+    @property
+    def direction(self) -> str:
+        """`ltr` or `rtl`."""
+        return self.locale.text_direction
+
+
+def _language(locale: str, currency: str, folder: Path) -> Language:
+    parsed = Locale.parse(locale)
+    names = [str(parsed), parsed.language]
+    catalogue = gettext.translation("valuebook", folder, languages=names, fallback=True)
+    return Language(locale=parsed, currency=currency, catalogue=catalogue)
+
+
+_active: ContextVar[Language] = ContextVar("language", default=_language("en_GB", "GBP", CATALOGUES))
+
+
+def use_language(locale: str, currency: str, *, catalogues: Path = CATALOGUES) -> Language:
+    """Make a language the active one of this process and return it.
+
+    Args:
+        locale: Such as `en_GB`, `vi_VN` or `fa_IR`.
+        currency: ISO 4217 code, such as `GBP`.
+        catalogues: Folder of gettext catalogues (`<language>/LC_MESSAGES/valuebook.mo`).
+    """
+    language = _language(locale, currency, catalogues)
+    _active.set(language)
+    return language
+
+
+def language() -> Language:
+    """The active language."""
+    return _active.get()
+
+
+def _(message: str) -> str:
+    """Message in the active language."""
+    return _active.get().catalogue.gettext(message) if message else ""
+
+
+def plural(singular: str, several: str, count: int) -> str:
+    """The form that goes with `count`, its `{count}` filled in."""
+    return _active.get().catalogue.ngettext(singular, several, count).format(count=number(count))
+
+
+def number(value: float | None, *, digits: int = 0) -> str:
+    """A number with the locale's separators; a dash where there is none."""
+    if _missing(value):
+        return MISSING
+    pattern = "#,##0" + ("." + "0" * digits if digits else "")
+    return format_decimal(value, format=pattern, locale=_active.get().locale)
+
+
+def money(value: float | None, *, digits: int | None = None, compact: bool = False) -> str:
+    """An amount in the client's currency.
+
+    Args:
+        value: The amount.
+        digits: Decimals; two below 100, none from there, unless given.
+        compact: Allow `£1.2M` from 100,000 on.
+    """
+    if _missing(value):
+        return MISSING
+    active = _active.get()
+    if compact and abs(value) >= COMPACT_FROM:
+        return format_compact_currency(value, active.currency, locale=active.locale, fraction_digits=2)
+    digits = (2 if abs(value) < 100 else 0) if digits is None else digits  # noqa: PLR2004 - cents matter below 100
+    pattern = active.locale.currency_formats["standard"].pattern.split(";")[0]
+    pattern = pattern.replace("0.00", "0" + ("." + "0" * digits if digits else ""))
+    return format_currency(value, active.currency, format=pattern, locale=active.locale, currency_digits=False)
+
+
+def percent(value: float | None, *, digits: int = 1, signed: bool = False) -> str:
+    """A share (0 to 1) as a percentage."""
+    if _missing(value):
+        return MISSING
+    pattern = "#,##0" + ("." + "0" * digits if digits else "") + "%"
+    text = format_percent(value, format=pattern, locale=_active.get().locale)
+    return f"+{text}" if signed and value > 0 else text
+
+
+def day(value: date) -> str:
+    """A date, such as `5 Nov 2024`."""
+    return format_date(value, format="medium", locale=_active.get().locale)
+
+
+def quantity(value: float | None, unit: str) -> str:
+    """A value in the unit of a `Number`: money, share, days, orders, ..."""
+    if unit == "share":
+        return percent(value)
+    if unit in {"orders", "customers", "lines"}:
+        whole = value is not None and float(value).is_integer()
+        return number(value, digits=0 if whole else 2)
+    if unit == "days":
+        return number(value)
+    if unit == "ratio":
+        return number(value, digits=2)
+    return money(value, compact=True)
+
+
+def interval(low: float | None, high: float | None, unit: str) -> str:
+    """Both ends of an interval in the unit of a `Number`."""
+    if _missing(low) or _missing(high):
+        return MISSING
+    return _("{low} to {high}").format(low=quantity(low, unit), high=quantity(high, unit))
+
+
+def fill(message: str, values: Mapping[str, str]) -> str:
+    """A translated sentence with its places filled."""
+    return _(message).format(**values)
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or not math.isfinite(value)

@@ -1,0 +1,1 @@
+"""The plan, its execution and the command line."""

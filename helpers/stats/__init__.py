@@ -1,0 +1,1 @@
+"""Inference that two topics or more share."""
