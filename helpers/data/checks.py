@@ -1,0 +1,232 @@
+"""Data health: every row of a source is kept or quarantined under a named rule, and the two add up to what came in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import ibis
+
+from helpers.data.contract import TABLES
+from helpers.data.sources import CANCELLED, ROW
+from helpers.data.typed import OFFSET_OF, SAID
+from helpers.errors import DataError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import ibis.expr.types as ir
+    import pandas as pd
+
+    from helpers.data.sources import Source
+
+FAULT = "vb_fault"
+VALUE = "vb_value"
+OFFENDERS = 5
+# A return is a row with a negative quantity; these statuses say that an order never was one.
+CANCELLED_STATUSES = ("cancelled", "canceled", "void", "voided", "failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One rule that rows broke.
+
+    Attributes:
+        rule: Such as `order_lines.quantity.type`.
+        rows: Rows it put into quarantine.
+        value: Their value in the client's currency, as far as it can be computed; `None` for tables without money.
+        offenders: The first rows, as text: row number and what stood there.
+    """
+
+    rule: str
+    rows: int
+    value: float | None
+    offenders: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """Something a reader of the data should know that put no row into quarantine."""
+
+    id: str
+    rows: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableHealth:
+    """What came in, what was kept and what was put aside, for one table."""
+
+    table: str
+    source: str
+    tablein: int
+    tablekept: int
+    value_in: float | None
+    value_kept: float | None
+    faults: tuple[Fault, ...]
+    notes: tuple[Note, ...]
+    quarantine: pd.DataFrame
+
+    @property
+    def tablequarantined(self) -> int:
+        """Rows put aside under any rule."""
+        return sum(fault.rows for fault in self.faults)
+
+    @property
+    def share_quarantined(self) -> float:
+        """Share of the rows that came in."""
+        return self.tablequarantined / self.tablein if self.tablein else 0.0
+
+
+def check_table(
+    table: ir.Table, name: str, source: Source, *, label: str, currency: str, now: datetime, keep_duplicates: bool
+) -> tuple[ir.Table, TableHealth]:
+    """Sort a typed table's rows into kept ones and quarantine.
+
+    Args:
+        table: From `typed`, held by the engine (the caller materialises it).
+        name: Contract table.
+        source: Where it came from.
+        label: The source as a reader knows it.
+        currency: The client's; rows in another one are put aside.
+        now: Local time of the run; later rows are put aside.
+        keep_duplicates: Whether exact copies of a row are genuine.
+
+    Returns:
+        The kept rows under the contract's columns (with `vb_cancelled`), and the table's health.
+
+    Raises:
+        DataError: The table is empty.
+    """
+    faults = _rules(table, name, currency=currency, now=now, keep_duplicates=keep_duplicates)
+    marked = table.mutate(**{FAULT: _first(faults), VALUE: _value(table, name)})
+    summary = marked.group_by(FAULT).agg(rows=marked.count(), value=marked[VALUE].sum()).execute()
+    summary = summary.set_index(summary[FAULT].fillna(""))
+    tablein = int(summary["rows"].sum())
+    if not tablein:
+        raise DataError(f"data.tables.{name}: {label} has no rows")
+    money = name in {"orders", "order_lines"}
+    quarantine = marked.filter(marked[FAULT].notnull()).order_by(ROW).execute()
+    broken = tuple(
+        Fault(
+            rule=f"{name}.{rule}",
+            rows=int(summary.at[rule, "rows"]),
+            value=float(summary.at[rule, "value"] or 0) if money else None,
+            offenders=_offenders(quarantine[quarantine[FAULT] == rule], rule),
+        )
+        for rule in faults
+        if rule in summary.index
+    )
+    kept = marked.filter(marked[FAULT].isnull())
+    health = TableHealth(
+        table=name,
+        source=label,
+        tablein=tablein,
+        tablekept=int(summary["rows"].get("", 0)),
+        value_in=float(summary["value"].fillna(0).sum()) if money else None,
+        value_kept=float(summary["value"].fillna(0).get("", 0.0)) if money else None,
+        faults=broken,
+        notes=_notes(table, name, source),
+        quarantine=_quarantined(quarantine, name),
+    )
+    hidden = {ROW, FAULT, VALUE, OFFSET_OF, *(c for c in kept.columns if c.startswith(SAID))}
+    return kept.drop(*(column for column in kept.columns if column in hidden)), health
+
+
+def _rules(
+    table: ir.Table, name: str, *, currency: str, now: datetime, keep_duplicates: bool
+) -> dict[str, ir.BooleanValue]:
+    """Conditions a row must not meet, by rule, in the order in which a row is judged."""
+    spec = TABLES[name]
+    rules: dict[str, ir.BooleanValue] = {}
+    for column in table.columns:
+        if column.startswith(SAID):
+            typed_column = column.removeprefix(SAID)
+            rules[f"{typed_column}.type"] = table[column].notnull() & table[typed_column].isnull()
+    for column in spec.filled:
+        said = table[SAID + column] if SAID + column in table.columns else table[column]
+        rules[f"{column}.missing"] = said.isnull()
+    if spec.moment:
+        rules[f"{spec.moment}.future"] = table[spec.moment] > (
+            ibis.literal(now.date()) if spec.columns[spec.moment] == "date" else ibis.literal(now)
+        )
+    if "currency" in table.columns:
+        rules["currency.mixed"] = table.currency.upper() != currency
+    if "unit_price" in table.columns:
+        rules["unit_price.negative"] = table.unit_price < 0
+    if not keep_duplicates:
+        said = [column for column in table.columns if column != ROW]
+        copy = ibis.row_number().over(group_by=said, order_by=ROW) > 0
+        rules["row.duplicate"] = copy
+        if spec.key:
+            again = ibis.row_number().over(group_by=list(spec.key), order_by=ROW) > 0
+            rules[f"{'_'.join(spec.key)}.duplicate"] = again
+    return rules
+
+
+def _first(rules: dict[str, ir.BooleanValue]) -> ir.StringValue:
+    """Name of the first rule a row breaks, NULL for none."""
+    return ibis.cases(*((condition.fill_null(False), rule) for rule, condition in rules.items()), else_=None).cast(  # noqa: FBT003
+        "string"
+    )
+
+
+def _value(table: ir.Table, name: str) -> ir.NumericValue:
+    if name == "order_lines":
+        return table.quantity * table.unit_price
+    return table.revenue if name == "orders" else ibis.null("float64")
+
+
+def _offenders(rows: pd.DataFrame, rule: str) -> tuple[str, ...]:
+    column = rule.rsplit(".", 1)[0]
+    told = SAID + column if SAID + column in rows.columns else column
+    if told not in rows.columns:
+        told = next((c for c in ("order_id", "customer_id") if c in rows.columns), ROW)
+    first = rows.head(OFFENDERS)
+    return tuple(f"{number}: {value}" for number, value in zip(first[ROW], first[told], strict=True))
+
+
+def _quarantined(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The rows put aside, each with its rule and what the source said."""
+    shown = rows.rename(columns={FAULT: "rule", ROW: "row"}).drop(columns=[VALUE, CANCELLED])
+    for column in [c for c in shown.columns if c.startswith(SAID)]:
+        shown[column.removeprefix(SAID)] = shown.pop(column)
+    shown = shown.drop(columns=[OFFSET_OF], errors="ignore").astype("string")
+    shown.insert(0, "table", name)
+    return shown[["table", "row", "rule", *[c for c in shown.columns if c not in {"table", "row", "rule"}]]]
+
+
+def _notes(table: ir.Table, name: str, source: Source) -> tuple[Note, ...]:
+    """What the rows that came in hold that is unusual but legitimate."""
+    counts: dict[str, ir.Value] = {"cancelled": table[CANCELLED].sum()}
+    if name in {"orders", "order_lines"}:
+        counts["guests"] = table.customer_id.isnull().sum()
+    if name == "order_lines":
+        counts["returns"] = ((table.quantity < 0) & ~table[CANCELLED]).sum()
+        counts["free"] = (table.unit_price == 0).sum()
+    if "status" in table.columns:
+        counts["status_cancelled"] = table.status.lower().isin(CANCELLED_STATUSES).sum()
+    row = table.agg(**counts).execute().iloc[0]
+    notes = [Note(id=key, rows=int(row[key])) for key in counts if row[key] == row[key] and row[key]]  # noqa: PLR0124 - NaN
+    if source.recoded:
+        notes.append(Note(id="encoding", rows=source.recoded[0], detail=str(source.recoded[1])))
+    if OFFSET_OF in table.columns and "customer_id" in table.columns:
+        zones = table.filter(table[OFFSET_OF].nullif("").notnull() & table.customer_id.notnull())
+        zones = zones.group_by("customer_id").agg(zones=zones[OFFSET_OF].nunique(), rows=zones.count())
+        mixed = zones.filter(zones.zones > 1).order_by("customer_id").execute()
+        if len(mixed):
+            notes.append(
+                Note(id="time_zones", rows=int(mixed["rows"].sum()), detail=", ".join(mixed["customer_id"].head(OFFENDERS)))
+            )
+    if name == "order_lines":
+        notes += _split_orders(table)
+    return tuple(notes)
+
+
+def _split_orders(lines: ir.Table) -> list[Note]:
+    orders = lines.group_by("order_id").agg(customers=lines.customer_id.nunique(), rows=lines.count())
+    shared = orders.filter(orders.customers > 1).order_by("order_id").execute()
+    if not len(shared):
+        return []
+    detail = ", ".join(shared["order_id"].head(OFFENDERS))
+    return [Note(id="shared_orders", rows=int(shared["rows"].sum()), detail=detail)]

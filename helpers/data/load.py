@@ -1,0 +1,118 @@
+"""Loading: a client's declared tables, typed, checked and held by the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from helpers.data.checks import TableHealth, check_table
+from helpers.data.contract import TABLES
+from helpers.data.orders import orders_from_lines, orders_from_orders
+from helpers.data.sources import connect, read_source
+from helpers.data.typed import typed
+from helpers.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    import ibis.expr.types as ir
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tables:
+    """A client's tables as the engine holds them.
+
+    Attributes:
+        kept: Checked rows by contract table; `orders` is always among them when orders or lines came in.
+        health: Health by contract table that came in.
+        sha256: Hash by contract table that came from files.
+        first: Day of the first order (of any kind).
+        last: Day of the last one.
+    """
+
+    kept: Mapping[str, ir.Table]
+    health: Mapping[str, TableHealth]
+    sha256: Mapping[str, str]
+    first: date
+    last: date
+
+
+def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[..., Path]) -> Tables:
+    """Read, type and check a client's tables.
+
+    Args:
+        params: From `helpers.params.load_params`.
+        names: Contract tables that are wanted; `None` for all that the params declare. `orders` stands for
+            `order_lines` where only those are declared.
+        expand: Fills `${VAR}` in paths.
+
+    Raises:
+        DataError: A source is missing, unreadable, empty or too dirty.
+    """
+    data = params.data
+    if data.demo:
+        _make_demo(data.demo, expand)
+    con = connect(data, expand=expand)
+    wanted = set(data.tables) if names is None else {_bearer(name, data.tables) for name in names} & set(data.tables)
+    now = datetime.now(ZoneInfo(params.timezone)).replace(tzinfo=None)
+    kept: dict[str, ir.Table] = {}
+    health: dict[str, TableHealth] = {}
+    hashes: dict[str, str] = {}
+    for name in (table for table in TABLES if table in wanted):
+        source = data.tables[name]
+        raw = read_source(con, name, source, data=data, expand=expand)
+        # The engine keeps the typed rows, so that text is parsed once however many questions are asked.
+        held = con.create_table(f"vb_{name}", typed(raw.table, name, source, timezone=params.timezone), temp=True)
+        rows, health[name] = check_table(
+            held,
+            name,
+            raw,
+            label=source.source,
+            currency=params.currency,
+            now=now,
+            keep_duplicates=source.duplicates == "keep" or bool(source.generate),
+        )
+        kept[name] = con.create_table(f"vb_{name}_kept", rows, temp=True)
+        if raw.sha256:
+            hashes[name] = raw.sha256
+        _stop_if_too_dirty(health[name], limit=data.limits.quarantine_share)
+    if "order_lines" in kept and "orders" not in kept:
+        kept["orders"] = con.create_table("vb_orders_derived", orders_from_lines(kept["order_lines"]), temp=True)
+    elif "orders" in kept:
+        kept["orders"] = con.create_table("vb_orders_kinds", orders_from_orders(kept["orders"]), temp=True)
+    first, last = _days(kept)
+    return Tables(kept=kept, health=health, sha256=hashes, first=first, last=last)
+
+
+def _bearer(name: str, tables: Mapping[str, Any]) -> str:
+    """The declared table that brings a wanted one."""
+    return "order_lines" if name == "orders" and "orders" not in tables else name
+
+
+def _make_demo(demo: Any, expand: Callable[..., Path]) -> None:
+    from helpers.data.demo import make_demo
+
+    make_demo(expand("data/demo", key="data.demo"), seed=demo.seed, customers=demo.customers)
+
+
+def _stop_if_too_dirty(health: TableHealth, *, limit: float) -> None:
+    if health.share_quarantined <= limit:
+        return
+    worst = sorted(health.faults, key=lambda fault: -fault.rows)[:5]
+    listed = "; ".join(f"{fault.rule} {fault.rows} rows (row {', row '.join(fault.offenders[:3])})" for fault in worst)
+    raise DataError(
+        f"data.tables.{health.table}: {health.rows_quarantined} of {health.rows_in} rows of {health.source} break the "
+        f"contract, a share of {health.share_quarantined:.3f} where data.limits.quarantine_share is {limit}: {listed}"
+    )
+
+
+def _days(kept: Mapping[str, ir.Table]) -> tuple[date, date]:
+    name, column = ("orders", "ordered_at") if "orders" in kept else ("subscriptions", "started_at")
+    if name not in kept:
+        raise DataError("data.tables: none of orders, order_lines or subscriptions was asked for")
+    table = kept[name]
+    row = table.agg(first=table[column].min(), last=table[column].max()).execute().iloc[0]
+    return row["first"].date(), row["last"].date()

@@ -1,0 +1,262 @@
+"""Sources: files, globs, workbooks, DuckDB files and warehouses, each as an Ibis table of what came in.
+
+Text files are read as text, whatever their columns hold, so that a value of the wrong type can be counted and
+quarantined later instead of stopping the reader or turning into a gap.
+"""
+
+from __future__ import annotations
+
+import codecs
+import glob
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ibis
+import ibis.expr.operations as ops
+import sqlglot
+from sqlglot.errors import SqlglotError
+
+from helpers.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import ibis.expr.types as ir
+    import pandas as pd
+
+    from helpers.params import Connection, Data, TableSource
+
+SUFFIXES = {
+    ".csv": "csv",
+    ".txt": "csv",
+    ".tsv": "tsv",
+    ".parquet": "parquet",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".xls": "excel",
+    ".ods": "excel",
+}
+CHUNK = 1 << 20
+BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+# Order of the rows in the source: what a message about row 17 means.
+ROW = "vb_row"
+CANCELLED = "vb_cancelled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """One raw table.
+
+    Attributes:
+        table: All rows and columns of the source that `where` lets through, with `vb_row` and `vb_cancelled`.
+        paths: Files it came from; empty for a table of a backend.
+        sha256: Hash over the files' contents; `None` for a table of a backend.
+        recoded: Lines that were not UTF-8 and were read as Windows-1252, and the number of the first.
+    """
+
+    table: ir.Table
+    paths: tuple[Path, ...] = ()
+    sha256: str | None = None
+    recoded: tuple[int, int] | None = None
+
+
+def connect(data: Data, *, expand: Callable[..., Path]) -> Any:
+    """The Ibis backend that holds, or will hold, the client's tables.
+
+    Args:
+        data: The `data` section of the params.
+        expand: Fills `${VAR}` in a path (`helpers.params.expand`).
+
+    Raises:
+        DataError: The backend cannot be reached, or its environment variable is not set.
+    """
+    if data.backend == "duckdb" and not data.connection.url_env:
+        con = ibis.duckdb.connect()
+        # No network at run time: DuckDB must not fetch an extension on its own.
+        con.raw_sql("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET TimeZone = 'UTC'")
+        _attach(con, data.connection, expand)
+        return con
+    name = data.connection.url_env
+    url = os.environ.get(name or "")
+    if not url:
+        raise DataError(f"data.connection.url_env: environment variable {name} is not set")
+    try:
+        return ibis.connect(url)
+    except Exception as error:
+        # The driver's own message may repeat the URL with its password, so only the error's type is told.
+        raise DataError(f"data.connection: no connection by the URL in {name} ({type(error).__name__})") from None
+
+
+def _attach(con: Any, connection: Connection, expand: Callable[..., Path]) -> None:
+    if not connection.path:
+        return
+    path = expand(connection.path, key="data.connection.path")
+    if not path.is_file():
+        raise DataError(f"data.connection.path: {path} is not there")
+    con.attach(str(path), name="source", read_only=True)
+
+
+def read_source(con: Any, name: str, source: TableSource, *, data: Data, expand: Callable[..., Path]) -> Source:
+    """One table as it came in.
+
+    Raises:
+        DataError: A file or table is missing, empty or unreadable; the message names it and the params' key.
+    """
+    key = f"data.tables.{name}"
+    if data.connection.url_env or data.connection.path:
+        return _read_backend(con, name, source, data)
+    pattern = str(expand(source.source, key=f"{key}.from"))
+    paths = tuple(Path(path) for path in sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207 - takes full patterns
+    if not paths:
+        raise DataError(f"{key}.from: no file at {pattern}")
+    kind = source.format or SUFFIXES.get(paths[0].suffix.lower().removesuffix(".gz"))
+    if kind is None:
+        raise DataError(f"{key}.format: cannot tell the format of {paths[0].name}; say csv, tsv, blanks, parquet or excel")
+    recoded = None
+    try:
+        if kind == "parquet":
+            raw = con.read_parquet([str(path) for path in paths])
+        elif kind == "excel":
+            raw = con.create_table(f"{name}_text", ibis.memtable(_excel(paths, source)), temp=True)
+        elif kind == "blanks":
+            raw = con.create_table(f"{name}_text", ibis.memtable(_blanks(paths, source)), temp=True)
+        else:
+            raw, recoded = _delimited(con, name, paths, source, tab=kind == "tsv")
+    except (OSError, ValueError, _duckdb_error()) as error:
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise DataError(f"{key}: {paths[0]} cannot be read as {kind}: {first_line}") from error
+    table = _conditions(raw, name, source, dialect="duckdb")
+    return Source(table=table, paths=paths, sha256=_hash(paths), recoded=recoded)
+
+
+def _duckdb_error() -> type[Exception]:
+    """DuckDB's base error, imported where it is needed."""
+    import duckdb
+
+    return duckdb.Error
+
+
+def _read_backend(con: Any, name: str, source: TableSource, data: Data) -> Source:
+    database = ("source", "main") if data.connection.path else None
+    try:
+        raw = con.table(source.source, database=database)
+    except ibis.common.exceptions.TableNotFound as error:
+        raise DataError(f"data.tables.{name}.from: no table {source.source!r} in the {data.backend} backend") from error
+    return Source(table=_conditions(raw, name, source, dialect=data.backend))
+
+
+def _conditions(raw: ir.Table, name: str, source: TableSource, *, dialect: str) -> ir.Table:
+    """Rows that pass `where`, with `vb_row` (their place in the source) and `vb_cancelled`."""
+    numbered = raw.mutate(**{ROW: ibis.row_number() + 1, CANCELLED: ibis.literal(value=False)})
+    key = f"data.tables.{name}"
+    cancelled = _condition(source.cancelled, raw, key=f"{key}.cancelled", dialect=dialect)
+    where = _condition(source.where, raw, key=f"{key}.where", dialect=dialect)
+    if not cancelled and not where:
+        return numbered
+    query = (
+        f"SELECT * REPLACE (coalesce({cancelled or 'FALSE'}, FALSE) AS {CANCELLED}) "  # noqa: S608 - one parsed condition
+        f"FROM numbered WHERE {where or 'TRUE'}"
+    )
+    aliased = numbered.alias("numbered")
+    return ops.SQLStringView(parent=aliased.op(), query=query, schema=numbered.schema()).to_expr()
+
+
+def _condition(text: str | None, table: ir.Table, *, key: str, dialect: str) -> str | None:
+    """One SQL condition of the params, parsed and written out again, so that it cannot be two statements."""
+    if text is None:
+        return None
+    try:
+        tree = sqlglot.parse_one(text, into=sqlglot.exp.Condition, dialect=dialect)
+    except SqlglotError as error:
+        raise DataError(f"{key}: {text!r} is no SQL condition") from error
+    if unknown := {column.name for column in tree.find_all(sqlglot.exp.Column)} - set(table.columns):
+        raise DataError(f"{key}: no column {', '.join(sorted(unknown))}; there are {', '.join(table.columns)}")
+    return f"({tree.sql(dialect=dialect)})"
+
+
+def _delimited(
+    con: Any, name: str, paths: tuple[Path, ...], source: TableSource, *, tab: bool
+) -> tuple[ir.Table, tuple[int, int] | None]:
+    options: dict[str, Any] = {"all_varchar": True, "header": source.header is None, "filename": False}
+    if tab:
+        options["delim"] = "\t"
+    if source.header:
+        options["names"] = list(source.header)
+    readable, recoded = [], None
+    for path in paths:
+        copy, faults = _as_utf8(path, source.encoding)
+        readable.append(str(copy))
+        if faults and recoded is None:
+            recoded = faults
+        elif faults and recoded:
+            recoded = (recoded[0] + faults[0], recoded[1])
+    return con.read_csv(readable, table_name=f"{name}_text", **options), recoded
+
+
+def _as_utf8(path: Path, encoding: str | None) -> tuple[Path, tuple[int, int] | None]:
+    """The file, or a UTF-8 copy of it; and how many lines had to be read as Windows-1252, from which on."""
+    if path.suffix == ".gz" and encoding is None:
+        return path, None
+    with path.open("rb") as file:
+        marked = BYTE_ORDER_MARKS.get(file.read(2))
+    if encoding is None and marked is None and _is_utf8(path):
+        return path, None
+    folder = Path(tempfile.mkdtemp(prefix="valuebook-"))
+    copy = folder / path.name
+    if encoding or marked:
+        with path.open(encoding=encoding or marked, newline="") as text, copy.open("w", encoding="utf-8", newline="") as out:
+            while part := text.read(CHUNK):
+                out.write(part)
+        return copy, None
+    count, first = 0, 0
+    with path.open("rb") as lines, copy.open("wb") as out:
+        for place, line in enumerate(lines, start=1):
+            try:
+                line.decode("utf-8")
+                out.write(line)
+            except UnicodeDecodeError:
+                count, first = count + 1, first or place
+                out.write(line.decode("cp1252", errors="replace").encode("utf-8"))
+    return copy, (count, first)
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as file:
+            while part := file.read(CHUNK):
+                decoder.decode(part)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _blanks(paths: tuple[Path, ...], source: TableSource) -> pd.DataFrame:
+    import pandas as pd
+
+    frames = [
+        pd.read_csv(path, sep=r"\s+", dtype=str, header=None if source.header else 0, names=source.header)
+        for path in paths
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _excel(paths: tuple[Path, ...], source: TableSource) -> pd.DataFrame:
+    import pandas as pd
+
+    frames = [pd.read_excel(path, sheet_name=source.sheet or 0, dtype=str, engine="calamine") for path in paths]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _hash(paths: tuple[Path, ...]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while part := file.read(CHUNK):
+                digest.update(part)
+    return digest.hexdigest()

@@ -1,0 +1,124 @@
+"""Typing: a raw table's columns under the contract's names and types, with what could not be typed kept visible."""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+import ibis
+
+from helpers.data.contract import TABLES, ColumnType, TableSpec
+from helpers.data.sources import CANCELLED, ROW
+from helpers.errors import DataError
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+
+    from helpers.params import TableSource
+
+# A time of day with its offset from UTC, as in 2024-05-01T10:00:00+07:00 or ...Z.
+OFFSET = r"\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)$"
+# Prefix of the columns that hold what the source said, for messages and quarantine.
+SAID = "said_"
+OFFSET_OF = "vb_offset"
+
+
+@ibis.udf.scalar.builtin(signature=(("string", "string"), "timestamp"))
+def try_strptime(text: Any, form: Any) -> Any:
+    """DuckDB: a text as a timestamp by a format, or NULL."""
+
+
+@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
+def local_time(zone: Any, moment: Any) -> Any:
+    """DuckDB: a moment as the naive time that clocks of a zone show."""
+
+
+def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str) -> ir.Table:
+    """The raw table with the contract's columns typed, and what the source said of each in `said_<column>`.
+
+    A value that cannot be typed becomes NULL beside its `said_` text; `checks` counts and quarantines it.
+
+    Args:
+        raw: Rows from `read_source`.
+        name: Contract table.
+        source: Its params.
+        timezone: Zone of the client: naive times are taken as local, times with an offset are moved to it.
+
+    Raises:
+        DataError: A mapped or required column is not in the source.
+    """
+    spec = TABLES[name]
+    columns: dict[str, ir.Value] = {ROW: raw[ROW], CANCELLED: raw[CANCELLED]}
+    for column, said in _mapping(raw, name, source, spec).items():
+        kind = spec.columns.get(column)
+        text = _text(raw[said])
+        columns[column] = _typed_value(raw[said], text, kind, source, column, timezone) if kind else raw[said]
+        if kind and kind != "string":
+            columns[SAID + column] = text
+        if column == spec.moment and raw[said].type().is_string() and column not in source.formats:
+            columns[OFFSET_OF] = text.re_extract(OFFSET, 1)
+    for column, rule in source.generate.items():
+        columns[column] = _generated(raw, rule, columns)
+    return raw.select(**columns)
+
+
+def _mapping(raw: ir.Table, name: str, source: TableSource, spec: TableSpec) -> dict[str, str]:
+    """Source column by contract column; columns that already have the contract's name need no mapping."""
+    there = [column for column in raw.columns if column not in {ROW, CANCELLED}]
+    mapping = {column: column for column in spec.columns if column in there} | source.columns
+    if spec.free:
+        taken = set(mapping.values()) | set(mapping)
+        mapping |= {column: column for column in there if column not in taken}
+    for column, said in mapping.items():
+        if said not in there:
+            close = difflib.get_close_matches(said, there, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(there[:20])}"
+            raise DataError(f"data.tables.{name}.columns.{column}: {source.source} has no column {said!r}; {hint}")
+    missing = [column for column in spec.required if column not in mapping and column not in source.generate]
+    if missing:
+        raise DataError(
+            f"data.tables.{name}.columns: {source.source} has no {', '.join(missing)}; map each to one of "
+            f"{', '.join(there[:20])}" + (", or say generate: {order_id: row}" if "order_id" in missing else "")
+        )
+    return mapping
+
+
+def _text(value: ir.Value) -> ir.StringValue:
+    """What the source said, trimmed; blank is NULL and the number 17850.0 is '17850'."""
+    text = value.cast("string").strip().nullif("")
+    return text.re_replace(r"^(-?\d+)\.0+$", r"\1") if value.type().is_floating() else text
+
+
+def _typed_value(
+    value: ir.Value, text: ir.StringValue, kind: ColumnType, source: TableSource, column: str, timezone: str
+) -> ir.Value:
+    if kind == "string":
+        return text.re_replace(r"^(\d+)\.0$", r"\1") if column.endswith("_id") else text
+    if kind == "float64":
+        if value.type().is_numeric():
+            return value.cast("float64")
+        plain = text.replace(".", "").replace(",", ".") if source.decimal == "," else text
+        number = plain.try_cast("float64")
+        return ibis.ifelse(number.isinf() | number.isnan(), None, number)
+    moment = _moment(value, text, source.formats.get(column), timezone)
+    return moment.date() if kind == "date" else moment
+
+
+def _moment(value: ir.Value, text: ir.StringValue, form: str | None, timezone: str) -> ir.TimestampValue:
+    zone = ibis.literal(timezone)
+    if form:
+        return try_strptime(text, ibis.literal(form))
+    if value.type().is_timestamp():
+        return local_time(zone, value) if value.type().timezone else value.cast("timestamp")
+    if value.type().is_date():
+        return value.cast("timestamp")
+    aware = local_time(zone, text.try_cast("timestamp('UTC')"))
+    return ibis.ifelse(text.re_search(OFFSET), aware, text.try_cast("timestamp"))
+
+
+def _generated(raw: ir.Table, rule: str, columns: dict[str, ir.Value]) -> ir.Value:
+    """An order id for a log that has none: one order a row, or one a customer and day."""
+    if rule == "row":
+        return raw[ROW].cast("string")
+    day = columns["ordered_at"].strftime("%Y-%m-%d")
+    return columns["customer_id"].fill_null("guest").concat("@", day)

@@ -1,0 +1,294 @@
+"""Typed params: `params/<client>.yaml` over `defaults.yaml`, checked before any kernel starts."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+from zoneinfo import available_timezones
+
+import yaml
+from babel import Locale, UnknownLocaleError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
+
+from helpers.data.contract import TABLES
+from helpers.errors import ParamsError
+from helpers.periods import Grain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROOT = Path(__file__).resolve().parent.parent
+CLIENT_NAME = r"[a-z0-9][a-z0-9_-]*"
+RESERVED = {"defaults", "playbook"}
+LARGEST_FILE = 1_000_000
+
+
+class Section(BaseModel):
+    """A part of the params: unknown keys are errors and values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Brand(Section):
+    """How the client's reports look."""
+
+    colour: str = Field(default="#0b6e4f", pattern=r"^#[0-9a-fA-F]{6}$")
+    logo: str | None = None
+
+
+class Connection(Section):
+    """Where the tables are, when not in files: a DuckDB file or the NAME of an environment variable with a URL."""
+
+    url_env: str | None = Field(default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    path: str | None = None
+
+
+class Demo(Section):
+    """The simulated client, made on first use."""
+
+    seed: int = 20240229
+    customers: int = Field(default=6000, ge=200, le=1_000_000)
+
+
+class TableSource(Section):
+    """Where one table comes from and how its columns are called there.
+
+    `where` and `cancelled` are SQL conditions on the source's own columns. `generate` makes the order id of a log that has none.
+    """
+
+    source: str = Field(alias="from")
+    format: Literal["csv", "tsv", "blanks", "parquet", "excel"] | None = None
+    columns: dict[str, str] = {}
+    header: tuple[str, ...] | None = None
+    sheet: str | None = None
+    encoding: str | None = None
+    decimal: Literal[".", ","] = "."
+    formats: dict[str, str] = {}
+    where: str | None = None
+    cancelled: str | None = None
+    duplicates: Literal["quarantine", "keep"] = "quarantine"
+    generate: dict[Literal["order_id"], Literal["row", "customer_day"]] = {}
+
+
+class Limits(Section):
+    """How much may be wrong before a study stops."""
+
+    quarantine_share: float = Field(default=0.30, ge=0, le=1)
+
+
+class Data(Section):
+    """The client's tables."""
+
+    backend: str = "duckdb"
+    connection: Connection = Connection()
+    demo: Demo | None = None
+    tables: dict[str, TableSource] = {}
+    limits: Limits = Limits()
+
+    @field_validator("tables")
+    @classmethod
+    def _known_tables(cls, tables: dict[str, TableSource]) -> dict[str, TableSource]:
+        for name, table in tables.items():
+            if name not in TABLES:
+                raise ValueError(f"unknown table {name!r}{_suggest(name, TABLES)}")
+            spec = TABLES[name]
+            for column in {*table.columns, *table.formats}:
+                if column not in spec.columns and not spec.free:
+                    raise ValueError(f"table {name} has no column {column!r}{_suggest(column, spec.columns)}")
+        return tables
+
+    @model_validator(mode="after")
+    def _something_to_read(self) -> Self:
+        if not {"orders", "order_lines", "subscriptions"} & self.tables.keys():
+            raise ValueError("tables needs one of orders, order_lines or subscriptions")
+        if self.backend != "duckdb" and not self.connection.url_env:
+            raise ValueError(f"backend {self.backend} needs connection.url_env, the name of an environment variable")
+        return self
+
+
+class Economics(Section):
+    """What an order is worth to the client."""
+
+    margin: float = Field(default=0.35, gt=-1, le=1)
+    discount_rate_annual: float = Field(default=0.10, ge=0, lt=1)
+    horizon_months: int = Field(default=24, ge=1, le=120)
+    cac: float | None = Field(default=None, ge=0)
+
+
+class Periods(Section):
+    """The client's rhythm."""
+
+    grain: Grain = "quarter"
+
+
+class ClientParams(Section):
+    """Everything a study needs to know about one client. Topics add a section each (`helpers/<topic>/topic.py`)."""
+
+    client: str = Field(pattern=f"^{CLIENT_NAME}$")
+    name: str = Field(min_length=1, max_length=200)
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    locale: str = "en_GB"
+    timezone: str = "UTC"
+    seed: int = 1
+    brand: Brand = Brand()
+    data: Data
+    economics: Economics = Economics()
+    periods: Periods = Periods()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"{zone!r} is no IANA time zone{_suggest(zone, available_timezones())}")
+        return zone
+
+    @field_validator("locale")
+    @classmethod
+    def _known_locale(cls, locale: str) -> str:
+        try:
+            Locale.parse(locale)
+        except (UnknownLocaleError, ValueError) as error:
+            raise ValueError(f"{locale!r} is no locale; write en_GB, vi_VN, fa_IR, ...") from error
+        return locale
+
+
+@cache
+def topics() -> dict[str, Any]:
+    """Each topic's `topic` module, by name: a package of `helpers` with a `topic.py`."""
+    names = sorted(path.parent.name for path in (ROOT / "helpers").glob("*/topic.py"))
+    return {name: importlib.import_module(f"helpers.{name}.topic") for name in names}
+
+
+@cache
+def _model() -> type[ClientParams]:
+    sections: dict[str, Any] = {name: (module.Params, module.Params()) for name, module in topics().items()}
+    return create_model("ClientParams", __base__=ClientParams, **sections)
+
+
+def params_folder() -> Path:
+    """The folder of params files: `VALUEBOOK_PARAMS`, or the project's own."""
+    return Path(os.environ.get("VALUEBOOK_PARAMS", ROOT / "params"))
+
+
+def clients(folder: Path) -> list[str]:
+    """Names of the clients that have a params file in a folder.
+
+    Raises:
+        ParamsError: The folder is not there.
+    """
+    if not folder.is_dir():
+        raise ParamsError(f"{folder}: no such params folder")
+    return sorted(path.stem for path in folder.glob("*.yaml") if path.stem not in RESERVED)
+
+
+def load_params(client: str, *, folder: Path) -> Any:
+    """One client's params, merged over the defaults.
+
+    Returns:
+        A frozen `ClientParams` with one more section a topic.
+
+    Raises:
+        ParamsError: Unknown client, or anything wrong in its file; the message names file and key.
+    """
+    if not re.fullmatch(CLIENT_NAME, client) or client in RESERVED:
+        raise ParamsError(f"client == {client!r} must match {CLIENT_NAME} and not be one of {sorted(RESERVED)}")
+    path = folder / f"{client}.yaml"
+    if not path.is_file():
+        raise ParamsError(f"{path}: no such client{_suggest(client, clients(folder))}")
+    defaults = next(file for file in (folder / "defaults.yaml", ROOT / "params" / "defaults.yaml") if file.is_file())
+    content = read_yaml(path)
+    if content.get("client") != client:
+        raise ParamsError(f"{path}: client == {content.get('client')!r}, must be the file's name, {client!r}")
+    try:
+        return _model().model_validate(merge(read_yaml(defaults), content))
+    except ValidationError as error:
+        raise ParamsError("\n".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from error
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping; duplicate keys and aliases are errors.
+
+    Raises:
+        ParamsError: The file is no YAML mapping; the message names file and line.
+    """
+    if path.stat().st_size > LARGEST_FILE:
+        raise ParamsError(f"{path}: larger than {LARGEST_FILE} bytes, which is no params file")
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader's subclass
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path}: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ParamsError(f"{path}: must be a mapping of keys to values")
+    return content
+
+
+def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` with what `over` says, mapping by mapping."""
+    merged = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def expand(path: str, *, key: str) -> Path:
+    """A path of the params with its `${VAR}` filled, relative to the project's folder.
+
+    Raises:
+        ParamsError: The environment variable is not set.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if not os.environ.get(name):
+            raise ParamsError(f"{key}: environment variable {name} is not set (in {path!r})")
+        return os.environ[name]
+
+    return ROOT / re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", value, path)
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without aliases, merge keys and duplicate keys, which hide what a file says."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _explain(detail: Any) -> str:
+    """One line for one pydantic error: key, what is wrong, what was given."""
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        return f"{key}: unknown key{_suggest(str(detail['loc'][-1]), _fields(detail['loc'][:-1]))}"
+    if detail["type"] == "missing":
+        return f"{key}: is missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" + ("" if isinstance(detail["input"], dict) else f" (got {detail['input']!r})")
+
+
+def _fields(location: tuple[Any, ...]) -> list[str]:
+    """Keys that are known where an unknown one stood."""
+    model: Any = _model()
+    for part in location:
+        annotation = model.model_fields[part].annotation if part in getattr(model, "model_fields", {}) else model
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), model)
+    return [field.alias or name for name, field in getattr(model, "model_fields", {}).items()]
+
+
+def _suggest(word: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(sorted(known)[:12])}"
