@@ -119,6 +119,7 @@ class Findings:
     decisions: tuple[Decision, ...] = ()
     definitions: dict[str, Definition] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `<topic>.json`; NaN and infinities become null."""
@@ -146,7 +147,9 @@ class Findings:
         )
 
 
-def gather(*results: Result, client: str, period: str, topic: str, tables: dict[str, str]) -> Findings:
+def gather(
+    *results: Result, client: str, period: str, topic: str, tables: dict[str, str], provenance: dict[str, Any]
+) -> Findings:
     """One topic's findings from its results; the first result that has a headline or cards gives them.
 
     Raises:
@@ -183,6 +186,7 @@ def gather(*results: Result, client: str, period: str, topic: str, tables: dict[
         decisions=tuple(decision for result in results for decision in result.decisions()),
         definitions=definitions,
         tables=tables,
+        provenance=provenance,
     )
 
 

@@ -1,0 +1,242 @@
+"""The report: an executed notebook and its findings as one page that needs no network and no script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import mimetypes
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+from markupsafe import Markup
+
+from helpers.reporting import figures
+from helpers.reporting.tables import clean
+from helpers.reporting.words import _, day, interval, language, number, percent, plural, quantity
+
+if TYPE_CHECKING:
+    from datetime import date, datetime
+
+    from helpers.reporting.findings import Findings, Number
+
+TEMPLATE = Path(__file__).parent / "template"
+LARGEST_LOGO = 100_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Brand:
+    """A client's look: name, one colour (`#rrggbb`) and a logo."""
+
+    name: str
+    colour: str
+    logo: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a report was made of."""
+
+    data_hash: str
+    data_through: date
+    code_version: str
+    seed: int
+    versions: dict[str, str]
+    duration_seconds: float
+    generated_at: datetime
+
+    def sentence(self) -> str:
+        """The page's last line."""
+        return _(
+            "Data through {through} (sha256 {data_hash}); Valuebook {code_version}, seed {seed}; made on {made} in "
+            "{seconds} s with {versions}."
+        ).format(
+            through=day(self.data_through),
+            data_hash=self.data_hash,
+            code_version=self.code_version,
+            seed=self.seed,
+            made=day(self.generated_at.date()),
+            seconds=number(self.duration_seconds, digits=1),
+            versions=", ".join(f"{name} {version}" for name, version in self.versions.items()),
+        )
+
+
+def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: Brand) -> str:
+    """A report as one HTML page.
+
+    Markdown cells are messages of the catalogue and are looked up here; the H1 becomes the page's title. Code, and
+    what it wrote to stderr, stands in an appendix.
+
+    Args:
+        notebook: The executed notebook.
+        findings: What it published.
+        provenance: For the page's foot.
+        brand: The client's look.
+
+    Raises:
+        ValueError: The notebook has no H1, or holds an error.
+    """
+    import nbformat
+
+    shown = nbformat.from_dict(notebook)
+    heading = ""
+    contents: list[dict[str, str]] = []
+    for cell in shown.cells:
+        if any(output.output_type == "error" for output in cell.get("outputs", [])):
+            raise ValueError("the notebook holds an error and cannot be a report")
+        if cell.cell_type != "markdown":
+            continue
+        cell.source = _(cell.source)
+        if not heading and (match := re.match(r"# (.+)\n?", cell.source)):
+            heading, cell.source = match[1].strip(), cell.source[match.end() :]
+        contents += [
+            {"text": text.strip(), "id": text.strip().replace(" ", "-")}
+            for text in re.findall(r"^## (.+)$", cell.source, flags=re.MULTILINE)
+        ]
+    if not heading:
+        raise ValueError("the notebook has no H1 to be the report's title")
+    figures.use_accent(brand.colour)
+    body, _resources = _exporter().from_notebook_node(shown)
+    passed = sum(check.status == "pass" for check in findings.checks)
+    return page(
+        "report.html.j2",
+        title=f"{heading} – {brand.name}, {findings.period}",
+        heading=heading,
+        client=clean(brand.name),
+        logo=_logo(brand.logo),
+        period=findings.period,
+        findings=findings,
+        shown_cards=cards(findings),
+        passed=plural("{count} check passed", "{count} checks passed", passed) if passed else "",
+        check_words=check_words(),
+        evidence_words=evidence_words(),
+        contents=contents,
+        body=Markup(body),  # noqa: S704 - outputs are escaped by the helpers that made them
+        code=_code(shown),
+        provenance=provenance.sentence(),
+    )
+
+
+def page(template: str, *, title: str, **values: Any) -> str:
+    """A page from one of the templates, with the shared style and a policy that lets nothing else in."""
+    light, dark = figures.themes()
+    css = (TEMPLATE / "report.css").read_text(encoding="utf-8")
+    css = css.replace("ACCENT_LIGHT", light.accent).replace("ACCENT_DARK", dark.accent)
+    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; script-src 'none'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return _environment().get_template(template).render(
+        title=clean(title),
+        css=Markup(css),  # noqa: S704 - our own file
+        policy=policy,
+        lang=str(language().locale).replace("_", "-"),
+        direction=language().direction,
+        _=_,
+        **values,
+    )
+
+
+def cards(findings: Findings) -> list[dict[str, str]]:
+    """The numbers that open a report, as they are printed."""
+    return [_card(key, findings) for key in findings.cards]
+
+
+def _card(key: str, findings: Findings) -> dict[str, str]:
+    found = findings.numbers[key]
+    change = findings.numbers.get(f"{key}.change_last")
+    return {
+        "name": findings.definitions[found.definition].name,
+        "value": quantity(found.value, found.unit),
+        "interval": _interval(found),
+        "change": _change(change) if change and change.value is not None else "",
+        "n": _("n = {n}").format(n=number(found.n)),
+    }
+
+
+def _interval(found: Number) -> str:
+    if found.low is None or found.high is None or found.level is None:
+        return ""
+    ends = interval(found.low, found.high, found.unit)
+    return _("{ends} ({level} interval)").format(ends=ends, level=percent(found.level, digits=0))
+
+
+def _change(change: Number) -> str:
+    return _("{change} on the period before").format(change=percent(change.value, signed=True))
+
+
+def status_words() -> dict[str, str]:
+    """States of a topic, as a reader sees them."""
+    return {
+        "ok": _("All checks passed"),
+        "warn": _("Read with care"),
+        "blocked": _("Do not use"),
+        "skipped": _("Not run"),
+        "failed": _("Failed"),
+    }
+
+
+def check_words() -> dict[str, str]:
+    """Results of a check, as a reader sees them."""
+    return {"pass": _("Passed"), "warn": _("Note"), "fail": _("Failed")}
+
+
+def evidence_words() -> dict[str, str]:
+    """Grades of evidence, as a reader sees them."""
+    return {
+        "experiment": _("experiment"),
+        "causal": _("causal analysis"),
+        "model": _("model"),
+        "association": _("association, which is no proof"),
+        "assumption": _("assumption: test it before you rely on it"),
+    }
+
+
+def _code(notebook: Any) -> list[dict[str, str]]:
+    """Source of the code cells, each with what it wrote to stderr."""
+    found = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            notices = "".join(o.text for o in cell.outputs if o.output_type == "stream" and o.name == "stderr")
+            found.append({"source": cell.source, "notices": notices})
+    return found
+
+
+def _logo(path: Path | None) -> str:
+    if path is None:
+        return ""
+    kind = mimetypes.guess_type(path.name)[0] or ""
+    if not kind.startswith("image/"):
+        raise ValueError(f"brand.logo == {str(path)!r}, must be an image file")
+    content = path.read_bytes()
+    if len(content) > LARGEST_LOGO:
+        raise ValueError(f"brand.logo == {str(path)!r} has {len(content)} bytes, must be <= {LARGEST_LOGO}")
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def logo(brand: Brand) -> str:
+    """The client's logo as a data URI; empty where there is none."""
+    return _logo(brand.logo)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+
+
+@cache
+def _exporter() -> Any:
+    from nbconvert import HTMLExporter
+
+    return HTMLExporter(
+        extra_template_basedirs=[str(TEMPLATE)],
+        template_name="valuebook",
+        exclude_anchor_links=True,
+        embed_images=True,
+    )

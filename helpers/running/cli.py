@@ -1,0 +1,188 @@
+"""The command line: `valuebook run | check | list | new | demo`.
+
+Exit codes: 0 all well, 1 a topic failed, 2 bad params or data, 3 a topic ran and its answer is blocked.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from helpers.errors import ValuebookError
+from helpers.params import ROOT, clients, load_params, params_folder
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,
+    help="An order log in, decisions about customer value out.",
+)
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+FAILED, BAD_INPUT, BLOCKED = 1, 2, 3
+STATUS_STYLE = {"ok": "green", "warn": "yellow", "blocked": "red", "failed": "red", "skipped": "dim"}
+
+Clients = Annotated[list[str] | None, typer.Argument(help="Clients; all of the params folder when none is named.")]
+ParamsDir = Annotated[Path | None, typer.Option("--params", help="Folder of params files.")]
+ReportsDir = Annotated[Path | None, typer.Option("--reports", help="Folder that reports go to.")]
+Periods = Annotated[list[str] | None, typer.Option("--period", help="latest, all, 2024, 2024-Q4, 2024-11, ...")]
+Topics = Annotated[list[str] | None, typer.Option("--topic", help="Topics; all when none is named.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Notebooks that run side by side.")]
+
+
+def main() -> None:
+    """Entry point: a user's mistake becomes a message and exit code 2, never a traceback."""
+    try:
+        app()
+    except ValuebookError as error:
+        _complain(str(error))
+        raise SystemExit(BAD_INPUT) from None
+
+
+@app.command()
+def run(
+    names: Clients = None,
+    period: Periods = None,
+    topic: Topics = None,
+    jobs: Jobs = 1,
+    params: ParamsDir = None,
+    reports: ReportsDir = None,
+) -> None:
+    """Run topics for clients and periods, and write their reports."""
+    folder, target = _params(params), _reports(reports)
+    from helpers.running.plan import make_plan
+
+    plan = make_plan(names=names or [], periods=period or ["latest"], chosen=topic or [], params=folder)
+    for client, message in plan.errors.items():
+        _complain(f"{client}: {message}")
+    if plan.errors and not plan.jobs:
+        raise SystemExit(BAD_INPUT)
+    outcomes = _run_batch(plan, folder, target, jobs)
+    _summarise(outcomes, target)
+    statuses = {outcome.status for outcome in outcomes}
+    if code := FAILED if "failed" in statuses else BAD_INPUT if plan.errors else BLOCKED if "blocked" in statuses else 0:
+        raise SystemExit(code)
+
+
+@app.command()
+def check(names: Clients = None, params: ParamsDir = None) -> None:
+    """Check params and data; starts no kernel."""
+    folder = _params(params)
+    from helpers.data.load import load_tables
+    from helpers.params import expand
+
+    bad = False
+    for client in names or clients(folder):
+        try:
+            tables = load_tables(load_params(client, folder=folder), names=None, expand=expand)
+        except ValuebookError as error:
+            _complain(f"{client}: {error}")
+            bad = True
+            continue
+        out.print(f"[bold]{client}[/bold]: orders from {tables.first} to {tables.last}")
+        for health in tables.health.values():
+            out.print(
+                f"  {health.table}: {health.rows_in} rows in, {health.rows_kept} kept, "
+                f"{health.rows_quarantined} in quarantine", markup=False
+            )
+            for fault in health.faults:
+                out.print(f"    {fault.rule}: {fault.rows} rows; row {', row '.join(fault.offenders)}", markup=False)
+    if bad:
+        raise SystemExit(BAD_INPUT)
+
+
+@app.command("list")
+def list_all(params: ParamsDir = None, reports: ReportsDir = None) -> None:
+    """Clients, periods, topics and their state."""
+    folder, target = _params(params), _reports(reports)
+    from helpers.running.plan import available_topics
+    from helpers.study import read_findings
+
+    table = Table("client", "period", *available_topics(), box=None, header_style="bold")
+    for client in clients(folder):
+        periods = sorted(path.parent.name for path in target.glob(f"{client}/*/manifest.json"))
+        for label in periods or ["–"]:
+            states = []
+            for topic in available_topics():
+                path = target / client / label / f"{topic}.json"
+                status = read_findings(path).status if path.exists() else "–"
+                states.append(f"[{STATUS_STYLE.get(status, 'dim')}]{status}[/]")
+            table.add_row(client, label, *states)
+    out.print(table)
+
+
+@app.command()
+def new(
+    client: Annotated[str, typer.Argument(help="Name of the new client: letters, digits, - and _.")],
+    orders: Annotated[Path, typer.Option("--orders", help="The order log: one row an order, or one a line.")],
+    params: ParamsDir = None,
+) -> None:
+    """Look at an order log, propose a column mapping and write the client's params."""
+    folder = _params(params)
+    from helpers.running.new import write_params
+
+    proposal = write_params(client, orders=orders, folder=folder)
+    out.print(f"Wrote {proposal.path}", markup=False, soft_wrap=True)
+    for line in proposal.said:
+        out.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def demo(jobs: Jobs = 1, reports: ReportsDir = None) -> None:
+    """Make the demo client's data, if it isn't there, and run everything on it."""
+    run(names=["demo"], jobs=jobs, params=ROOT / "params", reports=reports)
+
+
+def _run_batch(plan: Any, folder: Path, target: Path, jobs: int) -> list[Any]:
+    from helpers.running.batch import run_batch
+
+    if not out.is_terminal:
+        return run_batch(plan, params=folder, reports=target, jobs=jobs, told=_tell)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=out) as progress:
+        task = progress.add_task("notebooks", total=len(plan.jobs))
+
+        def told(outcome: Any) -> None:
+            _tell(outcome)
+            progress.advance(task)
+
+        return run_batch(plan, params=folder, reports=target, jobs=jobs, told=told)
+
+
+def _tell(outcome: Any) -> None:
+    job, style = outcome.job, STATUS_STYLE[outcome.status]
+    out.print(f"[{style}]{outcome.status:8}[/] {job.client} {job.period} {job.topic}  {outcome.seconds:.1f} s")
+    if outcome.reason:
+        out.print(f"         {outcome.reason}", markup=False, style="dim", soft_wrap=True)
+
+
+def _summarise(outcomes: list[Any], target: Path) -> None:
+    counts = {status: sum(outcome.status == status for outcome in outcomes) for status in STATUS_STYLE}
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    out.print(f"{len(outcomes)} notebooks: {told or 'nothing to run'}. Reports: {target / 'index.html'}", soft_wrap=True)
+
+
+def _params(params: Path | None) -> Path:
+    """The params folder; kernels learn of it through the environment."""
+    folder = (params or params_folder()).resolve()
+    os.environ["VALUEBOOK_PARAMS"] = str(folder)
+    return folder
+
+
+def _reports(reports: Path | None) -> Path:
+    if reports:
+        os.environ["VALUEBOOK_REPORTS"] = str(reports.resolve())
+    from helpers.study import reports_folder
+
+    return reports_folder()
+
+
+def _complain(message: str) -> None:
+    err.print(message, style="red", markup=False, soft_wrap=True)

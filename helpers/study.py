@@ -1,0 +1,245 @@
+"""Study: one client, one period. What every notebook opens first and publishes to last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from helpers import __version__
+from helpers.data.load import Tables, load_tables
+from helpers.errors import TopicSkippedError
+from helpers.params import ROOT, expand, load_params, params_folder, topics
+from helpers.periods import Period, check_period_name, resolve_period
+from helpers.reporting import figures
+from helpers.reporting.export import write_excel, write_json, write_parquet
+from helpers.reporting.findings import Findings, Result, gather
+from helpers.reporting.health import DataHealth
+from helpers.reporting.tables import Sentence
+from helpers.reporting.words import _, day, use_language
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import ibis.expr.types as ir
+    import pandas as pd
+
+LIBRARIES = ("duckdb", "ibis-framework", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "statsmodels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """One client and period, opened for one topic.
+
+    Attributes:
+        client: The client's id.
+        topic: Name of the topic, which is its notebook's.
+        params: The client's params.
+        period: The period under study.
+        last: The period before it, where the data cover it.
+        year_ago: The same period a year earlier, where the data cover it.
+        tables: The tables the topic declared.
+        folder: Where its report goes.
+        opened: Seconds of a monotonic clock when it was opened.
+    """
+
+    client: str
+    topic: str
+    params: Any
+    period: Period
+    last: Period | None
+    year_ago: Period | None
+    tables: Tables
+    folder: Path
+    opened: float
+
+    @property
+    def orders(self) -> ir.Table:
+        """Checked orders, one row each, with their `kind`."""
+        return self.tables.kept["orders"]
+
+    @property
+    def settings(self) -> Any:
+        """The topic's section of the params."""
+        return getattr(self.params, self.topic)
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything random."""
+        return int(self.params.seed)
+
+    @property
+    def end(self) -> datetime:
+        """First moment after both the period and the data."""
+        return min(self.period.end, resolve_period("all", first=self.tables.first, last=self.tables.last, grain="year").end)
+
+    def table(self, name: str) -> ir.Table | None:
+        """A declared table, or `None` where the client brought none."""
+        return self.tables.kept.get(name)
+
+    @cached_property
+    def health(self) -> DataHealth:
+        """Health of the data that were read."""
+        return DataHealth(
+            tables_read=tuple(self.tables.health.values()),
+            period=self.period,
+            complete=self.period.covered_by(self.tables.first, self.tables.last),
+            through=day(self.tables.last),
+        )
+
+    def publish(self, *results: Result) -> Sentence:
+        """Write the topic's findings and tables beside its report.
+
+        Args:
+            results: What the notebook found, the result with the verdict first. The data's health is added.
+
+        Returns:
+            A sentence that says what was written.
+
+        Raises:
+            ValueError: Two results claim one number or table.
+        """
+        named: dict[str, pd.DataFrame] = {}
+        for result in results:
+            for name, frame in result.tables().items():
+                if name in named:
+                    raise ValueError(f"two results publish the table {name!r}")
+                named[name] = frame
+        written: dict[str, str] = {}
+        for name, frame in named.items():
+            written[name] = f"tables/{self.topic}.{name}.parquet"
+            write_parquet(self.folder / written[name], frame)
+        if named:
+            written["workbook"] = f"tables/{self.topic}.xlsx"
+            write_excel(self.folder / written["workbook"], named)
+        written |= self._write_quarantine()
+        findings = gather(
+            *results,
+            self.health,
+            client=self.client,
+            period=self.period.label,
+            topic=self.topic,
+            tables=written,
+            provenance=self.provenance(),
+        )
+        write_json(self.folder / f"{self.topic}.json", findings.to_json())
+        return Sentence(text=_("Findings and tables are in the files beside this report."))
+
+    def _write_quarantine(self) -> dict[str, str]:
+        import pandas as pd
+
+        aside = [health.quarantine for health in self.tables.health.values() if len(health.quarantine)]
+        if not aside:
+            return {}
+        write_parquet(self.folder / "tables/quarantine.parquet", pd.concat(aside, ignore_index=True))
+        return {"quarantine": "tables/quarantine.parquet"}
+
+    def provenance(self) -> dict[str, Any]:
+        """What the findings were made of, for the manifest and the report's foot."""
+        return {
+            "data": {
+                name: {"source": health.source, "sha256": self.tables.sha256.get(name), "rows": health.rows_in}
+                for name, health in self.tables.health.items()
+            },
+            "data_through": self.tables.last.isoformat(),
+            "params_sha256": hashlib.sha256(self.params.model_dump_json().encode()).hexdigest(),
+            "code_version": code_version(),
+            "seed": self.seed,
+            "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+            "seconds": round(time.monotonic() - self.opened, 2),
+        }
+
+    def _repr_html_(self) -> str:
+        text = _("{client}, {period}: {start} to {end}").format(
+            client=self.params.name,
+            period=self.period.label,
+            start=day(self.period.start),
+            end=day(self.period.end),
+        )
+        return Sentence(text=text)._repr_html_()
+
+
+def open_study(client: str, period: str = "latest", *, notebook: str) -> Study:
+    """Open one client and period for a topic: read its params, load and check its tables, set the language.
+
+    Args:
+        client: Name of a params file.
+        period: `latest`, `all`, `2024`, `2024-Q4`, `2024-11`, `2024-W45` or `2024-11-01..2024-11-30`.
+        notebook: The topic.
+
+    Raises:
+        ParamsError: Unknown client, period or topic, or a mistake in the params.
+        DataError: A table is missing, unreadable or too dirty.
+        TopicSkippedError: The client did not bring a table the topic needs.
+    """
+    opened = time.monotonic()
+    topic = topics()[notebook]
+    check_period_name(period)
+    params = load_params(client, folder=params_folder())
+    if reason := skip_reason(params, notebook):
+        raise TopicSkippedError(reason)
+    tables = load_tables(params, names=(*topic.NEEDS, *topic.OPTIONAL), expand=expand)
+    chosen = resolve_period(period, first=tables.first, last=tables.last, grain=params.periods.grain)
+    use_language(params.locale, params.currency)
+    figures.use_accent(params.brand.colour)
+    return Study(
+        client=client,
+        topic=notebook,
+        params=params,
+        period=chosen,
+        last=_covered(chosen.previous(), tables),
+        year_ago=_covered(chosen.year_ago(), tables),
+        tables=tables,
+        folder=study_folder(client, chosen.label),
+        opened=opened,
+    )
+
+
+def skip_reason(params: Any, topic: str) -> str | None:
+    """Why a topic cannot run for a client, or `None` where it can. Reads the params only."""
+    declared = set(params.data.tables)
+    if "order_lines" in declared:
+        declared.add("orders")
+    missing = [name for name in topics()[topic].NEEDS if name not in declared]
+    return _("It needs the table {tables}.").format(tables=", ".join(missing)) if missing else None
+
+
+def reports_folder() -> Path:
+    """Where reports go: `VALUEBOOK_REPORTS`, or `reports` in the project's folder."""
+    return Path(os.environ.get("VALUEBOOK_REPORTS", ROOT / "reports"))
+
+
+def study_folder(client: str, period: str) -> Path:
+    """Folder of one study; both names were checked when they were parsed."""
+    return reports_folder() / client / period
+
+
+def read_findings(path: Path) -> Findings:
+    """Findings from a `<topic>.json`."""
+    return Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def code_version() -> str:
+    """The kit's version, with the commit it runs from where it is a checkout."""
+    try:
+        shown = subprocess.run(
+            ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],  # noqa: S607 - git by name, wherever it is
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return __version__
+    return f"{__version__}+{shown.stdout.strip()}"
+
+
+def _covered(period: Period | None, tables: Tables) -> Period | None:
+    return period if period and period.covered_by(tables.first, tables.last) else None
