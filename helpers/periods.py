@@ -34,6 +34,11 @@ class Period:
     end: datetime
     grain: Grain | None = None
 
+    @property
+    def bounds(self) -> tuple[datetime, datetime]:
+        """Start and end."""
+        return self.start, self.end
+
     def previous(self) -> Period | None:
         """The period just before, as long as this one; `None` before `all`."""
         if self.label == "all":

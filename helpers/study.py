@@ -77,9 +77,14 @@ class Study:
         return int(self.params.seed)
 
     @property
+    def observed_until(self) -> datetime:
+        """First moment that the data do not reach."""
+        return resolve_period("all", first=self.tables.first, last=self.tables.last, grain="year").end
+
+    @property
     def end(self) -> datetime:
         """First moment after both the period and the data."""
-        return min(self.period.end, resolve_period("all", first=self.tables.first, last=self.tables.last, grain="year").end)
+        return min(self.period.end, self.observed_until)
 
     def table(self, name: str) -> ir.Table | None:
         """A declared table, or `None` where the client brought none."""

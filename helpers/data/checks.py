@@ -59,8 +59,8 @@ class TableHealth:
 
     table: str
     source: str
-    tablein: int
-    tablekept: int
+    rows_in: int
+    rows_kept: int
     value_in: float | None
     value_kept: float | None
     faults: tuple[Fault, ...]
@@ -68,14 +68,14 @@ class TableHealth:
     quarantine: pd.DataFrame
 
     @property
-    def tablequarantined(self) -> int:
+    def rows_quarantined(self) -> int:
         """Rows put aside under any rule."""
         return sum(fault.rows for fault in self.faults)
 
     @property
     def share_quarantined(self) -> float:
         """Share of the rows that came in."""
-        return self.tablequarantined / self.tablein if self.tablein else 0.0
+        return self.rows_quarantined / self.rows_in if self.rows_in else 0.0
 
 
 def check_table(
@@ -102,8 +102,8 @@ def check_table(
     marked = table.mutate(**{FAULT: _first(faults), VALUE: _value(table, name)})
     summary = marked.group_by(FAULT).agg(rows=marked.count(), value=marked[VALUE].sum()).execute()
     summary = summary.set_index(summary[FAULT].fillna(""))
-    tablein = int(summary["rows"].sum())
-    if not tablein:
+    rows_in = int(summary["rows"].sum())
+    if not rows_in:
         raise DataError(f"data.tables.{name}: {label} has no rows")
     money = name in {"orders", "order_lines"}
     quarantine = marked.filter(marked[FAULT].notnull()).order_by(ROW).execute()
@@ -121,8 +121,8 @@ def check_table(
     health = TableHealth(
         table=name,
         source=label,
-        tablein=tablein,
-        tablekept=int(summary["rows"].get("", 0)),
+        rows_in=rows_in,
+        rows_kept=int(summary["rows"].get("", 0)),
         value_in=float(summary["value"].fillna(0).sum()) if money else None,
         value_kept=float(summary["value"].fillna(0).get("", 0.0)) if money else None,
         faults=broken,
