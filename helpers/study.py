@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from helpers import __version__
 from helpers.data.load import Tables, load_tables
-from helpers.errors import TopicSkippedError
-from helpers.params import ROOT, expand, load_params, params_folder, topics
+from helpers.errors import ParamsError, TopicSkippedError
+from helpers.params import ROOT, expand, load_params, params_folder, read_yaml, topics
 from helpers.periods import Period, check_period_name, resolve_period
 from helpers.reporting import figures
 from helpers.reporting.export import write_excel, write_json, write_parquet
@@ -85,6 +85,19 @@ class Study:
     def end(self) -> datetime:
         """First moment after both the period and the data."""
         return min(self.period.end, self.observed_until)
+
+    def months_before(self, months: int) -> datetime:
+        """The moment so many calendar months before the study's end."""
+        import pandas as pd
+
+        return (pd.Timestamp(self.end) - pd.DateOffset(months=months)).to_pydatetime()
+
+    def playbook(self) -> dict[str, Any]:
+        """The playbook that the topic's params name."""
+        path = expand(self.settings.playbook, key=f"{self.topic}.playbook")
+        if not path.is_file():
+            raise ParamsError(f"{self.topic}.playbook: no file {self.settings.playbook}")
+        return read_yaml(path)
 
     def table(self, name: str) -> ir.Table | None:
         """A declared table, or `None` where the client brought none."""

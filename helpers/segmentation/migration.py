@@ -1,0 +1,282 @@
+"""Migration: who moved between segments from one date to another, under thresholds frozen at the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from helpers.reporting.figures import Figure, Theme, figure, percent_axis
+from helpers.reporting.findings import Check, Definition, Number, Result
+from helpers.reporting.tables import Column, Sentence, Table, table
+from helpers.reporting.words import _, day, language, number, percent
+from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
+from helpers.segmentation.schemes import RFM, prove_scheme
+from helpers.stats.bootstrap import percentile
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from matplotlib.axes import Axes
+
+NEW, REACTIVATED, LAPSED = "New", "Reactivated", "Lapsed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migration(Result):
+    """Moves between two dates.
+
+    Attributes:
+        counts: Customers by segment before (rows, with New and Reactivated) and after (columns, with Lapsed).
+        revenue: One row a segment before: `segment`, `customers`, `before`, `after` (net revenue of the same customers
+            in both windows), `moved`, `low`, `high`.
+        sizes: One row a segment after: `segment`, `before`, `frozen`, `requantiled` (customers).
+        start: First date.
+        end: Second date.
+        level: Coverage of the intervals.
+    """
+
+    counts: pd.DataFrame
+    revenue: pd.DataFrame
+    sizes: pd.DataFrame
+    start: datetime
+    end: datetime
+    level: float
+
+    @property
+    def shares(self) -> pd.DataFrame:
+        """Each row of `counts` as shares that add up to one."""
+        return self.counts.div(self.counts.sum(axis=1), axis=0)
+
+    def numbers(self) -> dict[str, Number]:
+        """Customers that came and went, and revenue that moved with those who were there before."""
+        total = int(self.counts.to_numpy().sum())
+        there = self.counts.drop(index=[NEW, REACTIVATED], errors="ignore")
+        lapsed = int(there[LAPSED].sum()) if LAPSED in there else 0
+        found = {
+            "migration.new": Number(value=self._row(NEW), unit="customers", n=total, definition="migration.new"),
+            "migration.reactivated": Number(
+                value=self._row(REACTIVATED), unit="customers", n=total, definition="migration.reactivated"
+            ),
+            "migration.lapsed": Number(value=lapsed, unit="customers", n=total, definition="migration.lapsed"),
+        }
+        moved = self.revenue[self.revenue["segment"] == _("All who were there")]
+        if len(moved):
+            row = moved.iloc[0]
+            found["migration.moved_revenue"] = Number(
+                value=float(row["moved"]), low=float(row["low"]), high=float(row["high"]), level=self.level,
+                unit=language().currency, n=int(row["customers"]), definition="migration.moved_revenue",
+            )
+        return found
+
+    def definitions(self) -> dict[str, Definition]:
+        """Who is new, reactivated or lapsed."""
+        texts = {
+            "migration.new": (_("New"), _("First order ever after the first date.")),
+            "migration.reactivated": (_("Reactivated"), _("Ordered before, but not in the window up to the first date.")),
+            "migration.lapsed": (_("Lapsed"), _("In a segment at the first date, no order in the window up to the second.")),
+            "migration.moved_revenue": (
+                _("Moved revenue"),
+                _("Net revenue of the same customers in the later window less that in the earlier one (customers drawn)."),
+            ),
+        }
+        return {key: Definition(name=name, text=text) for key, (name, text) in texts.items()}
+
+    def checks(self) -> list[Check]:
+        """Whether every customer of either date is in the matrix exactly once."""
+        if self.counts.empty:
+            message = _("The data hold no window before the period, so there is no migration to show.")
+            return [Check(id="migration.reconciles", status="warn", message=message)]
+        after = self.sizes.set_index("segment")["frozen"]
+        before = self.sizes.set_index("segment")["before"]
+        inside = [name for name in self.counts.index if name not in {NEW, REACTIVATED}]
+        rows = all(self.counts.loc[name].sum() == before.get(name, 0) for name in inside)
+        columns = all(self.counts[name].sum() == after.get(name, 0) for name in self.counts.columns if name != LAPSED)
+        return [
+            Check(
+                id="migration.reconciles",
+                status="pass" if rows and columns else "fail",
+                message=_("Rows and columns of the migration add up to the segments at both dates."),
+            )
+        ]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Counts, revenue and sizes."""
+        return {
+            "migration": self.counts.rename_axis("before").reset_index(),
+            "migration_revenue": self.revenue,
+            "migration_sizes": self.sizes,
+        }
+
+    def table(self) -> Table:
+        """Shares of each row: where the customers of a segment are now."""
+        shares = self.shares.rename_axis("before").reset_index()
+        shares["before"] = [_(name) for name in shares["before"]]
+        shares["n"] = self.counts.sum(axis=1).to_numpy()
+        columns = {"before": Column(label=_("Before")), "n": Column(label=_("Customers"), kind="number")}
+        columns |= {name: Column(label=_(name), kind="share") for name in self.counts.columns}
+        foot = _("Each row adds up to 100 %. Thresholds are those of {start}.").format(start=day(self.start))
+        return table(shares, columns, title=_("Where customers of each segment are now"), foot=foot, rows=len(shares))
+
+    def revenue_table(self) -> Table:
+        """Revenue that moved with the customers of each segment."""
+        unit = language().currency
+        columns = {
+            "segment": Column(label=_("Segment before")),
+            "customers": Column(label=_("Customers"), kind="number"),
+            "before": Column(label=_("Earlier window, {currency}").format(currency=unit), kind="money"),
+            "after": Column(label=_("Later window, {currency}").format(currency=unit), kind="money"),
+            "moved": Column(label=_("Difference"), kind="money", low="low", high="high"),
+        }
+        foot = _(
+            "Customers who were in a low segment tend to be in a higher one later and the other way round, with nothing "
+            "done (regression to the mean). Without a control group, a difference here is no effect of anything. "
+            "Intervals at {level}."
+        ).format(level=percent(self.level, digits=0))
+        last = (len(self.revenue) - 1,) if len(self.revenue) else ()
+        return table(self.revenue, columns, title=_("Revenue of the same customers, then and now"), foot=foot, rows=len(self.revenue), strong=last)
+
+    def sentence(self) -> Sentence:
+        """Came and went, in words."""
+        if self.counts.empty:
+            return Sentence(text=_("The data hold no window before the period, so there is no migration to show."))
+        found = self.numbers()
+        return Sentence(
+            text=_("From {start} to {end}: {new} new, {back} reactivated and {lapsed} lapsed customers.").format(
+                start=day(self.start), end=day(self.end), new=number(found["migration.new"].value),
+                back=number(found["migration.reactivated"].value), lapsed=number(found["migration.lapsed"].value),
+            )
+        )
+
+    def figure(self) -> Figure | Table:
+        """Segment sizes now under frozen thresholds, beside re-quantiled ones; the empty table without a window before."""
+        if self.counts.empty:
+            return self.revenue_table()
+        shown = self.sizes.iloc[::-1]
+        total = self.sizes[["before", "frozen", "requantiled"]].sum().clip(lower=1)
+
+        def draw(axes: Axes, theme: Theme) -> None:
+            places = np.arange(len(shown))
+            axes.hlines(places, shown["before"] / total["before"], shown["frozen"] / total["frozen"], color=theme.context)
+            axes.plot(shown["before"] / total["before"], places, "o", color=theme.context, label=_("before"))
+            axes.plot(shown["frozen"] / total["frozen"], places, "o", color=theme.accent, label=_("now"))
+            axes.plot(
+                shown["requantiled"] / total["requantiled"], places, "|", color=theme.muted, markersize=10,
+                label=_("now, re-quantiled"),
+            )
+            axes.set_yticks(places, [_(name) for name in shown["segment"]])
+            axes.grid(axis="y", visible=False)
+            axes.grid(axis="x", visible=True)
+            percent_axis(axes.xaxis)
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=3)
+
+        columns = {
+            "segment": Column(label=_("Segment")),
+            "before": Column(label=_("Before"), kind="number"),
+            "frozen": Column(label=_("Now"), kind="number"),
+            "requantiled": Column(label=_("Now, re-quantiled"), kind="number"),
+        }
+        return figure(
+            draw,
+            title=self.sentence().text,
+            subtitle=_("Share of customers in each segment, before and now, under the thresholds of the first date"),
+            foot=_(
+                "n = {before} customers before, {now} now. Re-quantiled shares hide a decline of the whole base: read the dots."
+            ).format(before=number(total["before"]), now=number(total["frozen"])),
+            alt=_("Dots: share of customers in each segment before and now"),
+            data=table(self.sizes, columns, title=_("Segment sizes"), rows=len(self.sizes)),
+            height=1.4 + 0.32 * len(shown),
+        )
+
+    def _row(self, name: str) -> int:
+        return int(self.counts.loc[name].sum()) if name in self.counts.index else 0
+
+    def _repr_html_(self) -> str:
+        return self.figure()._repr_html_()
+
+
+def migration(
+    orders: ir.Table,
+    *,
+    start: datetime,
+    end: datetime,
+    window_months: int,
+    edges: Thresholds | None,
+    scheme: dict[str, tuple[str, ...]] | None,
+    level: float,
+    seed: int,
+    replicates: int,
+) -> Migration:
+    """Moves between segments from `start` to `end`, each with the window of months before it.
+
+    Args:
+        orders: One row an order or refund.
+        start: First date.
+        end: Second date.
+        window_months: Length of both windows.
+        edges: Given thresholds; those of the customers at `start` where it is `None`.
+        scheme: Codes by segment, or `None` for the kit's own partition.
+        level: Coverage of the intervals.
+        seed: Of the bootstrap.
+        replicates: Of the bootstrap.
+    """
+    names = scheme or RFM
+    segments = prove_scheme(names)
+    window = pd.DateOffset(months=window_months)
+    earlier = customer_table(orders, as_of=start, since=(pd.Timestamp(start) - window).to_pydatetime())
+    later = customer_table(orders, as_of=end, since=(pd.Timestamp(end) - window).to_pydatetime())
+    ever = customer_table(orders, as_of=start)
+    known = set(ever.loc[ever["frequency"] > 0, "customer_id"])
+    frozen = edges or thresholds(earlier)
+    before = scored(earlier, frozen, segments).set_index("customer_id")
+    after = scored(later, frozen, segments).set_index("customer_id")
+    again = scored(later, thresholds(later), segments)
+    listed = list(names)
+    sizes = pd.DataFrame(
+        {
+            "segment": listed,
+            "before": [int((before["segment"] == name).sum()) for name in listed],
+            "frozen": [int((after["segment"] == name).sum()) for name in listed],
+            "requantiled": [int((again["segment"] == name).sum()) for name in listed],
+        }
+    )
+    if before.empty:
+        empty = pd.DataFrame(columns=["segment", "customers", "before", "after", "moved", "low", "high"])
+        return Migration(counts=pd.DataFrame(), revenue=empty, sizes=sizes, start=start, end=end, level=level)
+    everyone = before.index.union(after.index)
+    origin = before["segment"].reindex(everyone)
+    origin = origin.where(origin.notna(), [REACTIVATED if customer in known else NEW for customer in everyone])
+    target = after["segment"].reindex(everyone).fillna(LAPSED)
+    counts = pd.crosstab(origin, target)
+    rows = [name for name in [*listed, NEW, REACTIVATED] if name in counts.index]
+    columns = [name for name in [*listed, LAPSED] if name in counts.columns]
+    spent = later.set_index("customer_id")["monetary"]
+    revenue = _moved_revenue(before, spent, listed, level=level, seed=seed, replicates=replicates)
+    return Migration(counts=counts.loc[rows, columns], revenue=revenue, sizes=sizes, start=start, end=end, level=level)
+
+
+def _moved_revenue(
+    before: pd.DataFrame, spent: pd.Series, listed: list[str], *, level: float, seed: int, replicates: int
+) -> pd.DataFrame:
+    """Net revenue of the same customers in both windows, by their segment at the first date."""
+    then = before["monetary"].to_numpy(float)
+    now = spent.reindex(before.index).fillna(0.0).to_numpy(float)
+    names = [name for name in listed if (before["segment"] == name).any()]
+    members = [np.ones(len(before), bool), *((before["segment"] == name).to_numpy() for name in names)]
+    moved = np.column_stack([np.where(member, now - then, 0.0) for member in members])
+    low, high = percentile(moved, lambda totals: totals, level=level, seed=seed, replicates=replicates)
+    rows = [
+        {
+            "segment": name,
+            "customers": int(member.sum()),
+            "before": float(then[member].sum()),
+            "after": float(now[member].sum()),
+            "moved": float((now - then)[member].sum()),
+            "low": float(low[place]),
+            "high": float(high[place]),
+        }
+        for place, (name, member) in enumerate(zip([_("All who were there"), *names], members, strict=True))
+    ]
+    return pd.DataFrame([*rows[1:], rows[0]])

@@ -1,0 +1,328 @@
+"""Segments: each customer in exactly one, with what the segment is worth, to the cent of the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from helpers.reporting.figures import Figure, Theme, figure, percent_axis
+from helpers.reporting.findings import Check, Definition, Number, Result
+from helpers.reporting.tables import Column, Table, table
+from helpers.reporting.words import _, language, money, number, percent, quantity
+from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
+from helpers.segmentation.schemes import RFM, prove_scheme
+from helpers.stats.bootstrap import percentile
+from helpers.stats.intervals import wilson
+
+if TYPE_CHECKING:
+    import ibis.expr.types as ir
+    from matplotlib.axes import Axes
+
+    from helpers.segmentation.topic import Edges
+
+CENT = 0.005
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation(Result):
+    """Customers by segment.
+
+    Attributes:
+        customers: One row a customer who ordered: scores, `code` and `segment`.
+        summary: One row a segment: `segment`, `customers`, `share_customers`, `share_low`, `share_high`, `revenue`,
+            `share_revenue`, `revenue_low`, `revenue_high`, `median_recency`, `mean_frequency`, `aov`.
+        apart: Net revenue of guests and of customers with refunds only, by name, which are in no segment.
+        ledger: Net revenue of the window in the order table.
+        edges: Thresholds of the scores.
+        level: Coverage of the intervals.
+    """
+
+    customers: pd.DataFrame
+    summary: pd.DataFrame
+    apart: dict[str, float]
+    ledger: float
+    edges: Thresholds
+    level: float
+
+    @property
+    def best(self) -> pd.Series:
+        """The segment with the largest share of revenue."""
+        return self.summary.sort_values("share_revenue", ascending=False, kind="stable").iloc[0]
+
+    def headline(self) -> str:
+        """Who carries the revenue."""
+        if self.summary.empty:
+            return _("No identified customer ordered in the window, so there is nothing to segment.")
+        best = self.best
+        return _(
+            "{segment} are {customers} of customers and carry {revenue} of net revenue ({low} to {high})."
+        ).format(
+            segment=_(best["segment"]),
+            customers=percent(best["share_customers"]),
+            revenue=percent(best["share_revenue"]),
+            low=percent(best["revenue_low"]),
+            high=percent(best["revenue_high"]),
+        )
+
+    def cards(self) -> tuple[str, ...]:
+        """The base, and the segment that carries most."""
+        if self.summary.empty:
+            return ()
+        best = slug(self.best["segment"])
+        return ("segments.customers", "segments.revenue", f"segment.{best}.customers", f"segment.{best}.share_revenue")
+
+    def numbers(self) -> dict[str, Number]:
+        """Customers, revenue and shares of each segment."""
+        n, unit = len(self.customers), language().currency
+        found = {
+            "segments.customers": Number(value=n, unit="customers", n=n, definition="segments.customers"),
+            "segments.revenue": Number(
+                value=float(self.summary["revenue"].sum()), unit=unit, n=n, definition="segments.revenue"
+            ),
+        }
+        for row in self.summary.itertuples():
+            key = f"segment.{slug(row.segment)}"
+            found[f"{key}.customers"] = Number(value=row.customers, unit="customers", n=n, definition=f"{key}.customers")
+            found[f"{key}.revenue"] = Number(value=row.revenue, unit=unit, n=row.customers, definition="segment.revenue")
+            shares = {
+                "share_customers": (row.share_customers, row.share_low, row.share_high),
+                "share_revenue": (row.share_revenue, row.revenue_low, row.revenue_high),
+            }
+            for share, (value, low, high) in shares.items():
+                found[f"{key}.{share}"] = Number(
+                    value=value, low=low, high=high, level=self.level, unit="share", n=n, definition=f"{key}.{share}"
+                )
+        return found
+
+    def definitions(self) -> dict[str, Definition]:
+        """What is counted."""
+        found = {
+            "segments.customers": Definition(
+                name=_("Customers in segments"), text=_("Identified customers with an order in the window.")
+            ),
+            "segments.revenue": Definition(
+                name=_("Their net revenue"), text=_("Net revenue in the window, refunds taken off when they happened.")
+            ),
+            "segment.revenue": Definition(name=_("Net revenue of a segment"), text=_("Sum over its customers.")),
+        }
+        for segment in self.summary["segment"]:
+            key, name = f"segment.{slug(segment)}", _(segment)
+            found[f"{key}.customers"] = Definition(
+                name=name, text=_("Customers of the segment {segment}.").format(segment=name)
+            )
+            found[f"{key}.share_customers"] = Definition(
+                name=_("{segment}, share of customers").format(segment=name),
+                text=_("Its customers / customers in segments (Wilson)."),
+            )
+            found[f"{key}.share_revenue"] = Definition(
+                name=_("{segment}, share of net revenue").format(segment=name),
+                text=_("Its net revenue / that of all segments (customers drawn)."),
+            )
+        return found
+
+    def checks(self) -> list[Check]:
+        """Whether segments and what is apart from them add up to the ledger."""
+        rest = self.ledger - float(self.summary["revenue"].sum()) - sum(self.apart.values())
+        holds = abs(rest) < CENT
+        message = (
+            _("Segments, guests and refunds without an order add up to the ledger, to the cent.")
+            if holds
+            else _("Segments, guests and refunds without an order miss the ledger by {rest}.").format(rest=money(rest))
+        )
+        return [
+            Check(id="segments.add_up", status="pass" if holds else "fail", value=rest, threshold="< 0.005", message=message)
+        ]
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """The summary, the thresholds, and the list of customers with their segment."""
+        return {"segments": self.summary, "thresholds": self.edges.to_frame(), "customers": self.customers}
+
+    def table(self) -> Table:
+        """Segments by revenue, with what is apart and the total."""
+        names = self.summary.assign(name=[_(segment) for segment in self.summary["segment"]])
+        columns = {
+            "name": Column(label=_("Segment")),
+            "customers": Column(label=_("Customers"), kind="number"),
+            "share_customers": Column(label=_("Share of customers"), kind="share", low="share_low", high="share_high"),
+            "revenue": Column(label=_("Net revenue, {currency}").format(currency=language().currency), kind="money"),
+            "share_revenue": Column(label=_("Share of net revenue"), kind="share", low="revenue_low", high="revenue_high"),
+            "median_recency": Column(label=_("Median days since last order"), kind="number"),
+            "mean_frequency": Column(label=_("Orders each"), kind="decimal"),
+        }
+        apart = ", ".join(f"{name} {quantity(value, language().currency)}" for name, value in self.apart.items())
+        foot = _("Intervals at {level}. In no segment: {apart}. Together they are the ledger's {ledger}.").format(
+            level=percent(self.level, digits=0), apart=apart, ledger=money(self.ledger)
+        )
+        return table(names, columns, title=_("Segments"), foot=foot, rows=len(names), strong=(0,))
+
+    def thresholds_table(self) -> Table:
+        """What each score means."""
+        frame = self.edges.to_frame()
+        measures = {"recency": _("Days since last order"), "frequency": _("Orders"), "monetary": _("Net revenue")}
+        wide = {"score": list(range(5, 0, -1))}
+        for measure in measures:
+            part = frame[frame["measure"] == measure].set_index("score").loc[wide["score"]]
+            wide[measure] = [_span(low, high) for low, high in zip(part["above"], part["up_to"], strict=True)]
+        columns = {"score": Column(label=_("Score"), kind="number"), **{k: Column(label=v) for k, v in measures.items()}}
+        foot = _("An empty span means that no value can have the score. Thresholds are kept and applied to later periods.")
+        return table(pd.DataFrame(wide), columns, title=_("What the scores mean"), foot=foot)
+
+    def figure(self) -> Figure | Table:
+        """Share of customers beside share of revenue, segment by segment."""
+        if self.summary.empty:
+            return self.table()
+        shown = self.summary.iloc[::-1]
+        best = self.best["segment"]
+
+        def draw(axes: Axes, theme: Theme) -> None:
+            places = np.arange(len(shown))
+            axes.barh(places + 0.2, shown["share_revenue"], height=0.38, color=[
+                theme.accent if segment == best else theme.muted for segment in shown["segment"]
+            ])
+            axes.barh(places - 0.2, shown["share_customers"], height=0.38, color=theme.rule)
+            low, high = (shown["share_revenue"] - shown["revenue_low"]), (shown["revenue_high"] - shown["share_revenue"])
+            axes.errorbar(
+                shown["share_revenue"], places + 0.2, xerr=[low.clip(lower=0), high.clip(lower=0)], fmt="none",
+                ecolor=theme.ink, elinewidth=1,
+            )
+            axes.set_yticks(places, [_(segment) for segment in shown["segment"]])
+            percent_axis(axes.xaxis)
+            axes.grid(axis="y", visible=False)
+            axes.grid(axis="x", visible=True)
+            top = len(shown) - 1
+            axes.annotate(_("net revenue"), (shown["revenue_high"].iloc[-1], top + 0.2), xytext=(6, 0),
+                          textcoords="offset points", va="center", color=theme.ink)
+            axes.annotate(_("customers"), (shown["share_customers"].iloc[-1], top - 0.2), xytext=(6, 0),
+                          textcoords="offset points", va="center", color=theme.muted)
+
+        return figure(
+            draw,
+            title=_("{segment}: {customers} of customers, {revenue} of net revenue").format(
+                segment=_(best), customers=percent(self.best["share_customers"], digits=0),
+                revenue=percent(self.best["share_revenue"], digits=0),
+            ),
+            subtitle=_("Each segment's share of net revenue (upper bar) and of customers (lower bar)"),
+            foot=_("n = {n} customers. Lines are {level} intervals of the share of net revenue, customers drawn.").format(
+                n=number(len(self.customers)), level=percent(self.level, digits=0)
+            ),
+            alt=_("Bars: {parts}").format(
+                parts="; ".join(
+                    f"{_(row.segment)} {percent(row.share_customers)}, {percent(row.share_revenue)}"
+                    for row in self.summary.itertuples()
+                )
+            ),
+            data=self.table(),
+            height=1.0 + 0.42 * len(shown),
+        )
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def slug(segment: str) -> str:
+    """A segment's name as part of a number's id."""
+    return "".join(letter if letter.isalnum() else "_" for letter in segment.lower().replace("'", ""))
+
+
+def rfm(
+    orders: ir.Table,
+    *,
+    as_of: datetime,
+    since: datetime | None,
+    edges: Edges | None,
+    scheme: dict[str, tuple[str, ...]] | None,
+    level: float,
+    seed: int,
+    replicates: int,
+) -> Segmentation:
+    """Segment customers by recency, frequency and monetary value.
+
+    Args:
+        orders: One row an order or refund.
+        as_of: First moment that no longer counts.
+        since: First moment of the window; `None` for all of the past.
+        edges: Given thresholds, or `None` for quantiles.
+        scheme: Codes by segment, or `None` for the kit's own partition.
+        level: Coverage of the intervals.
+        seed: Of the bootstrap.
+        replicates: Of the bootstrap.
+    """
+    everyone = customer_table(orders, as_of=as_of, since=since)
+    limits = thresholds(everyone, given=edges)
+    names = scheme or RFM
+    customers = scored(everyone, limits, prove_scheme(names))
+    window = orders.filter(orders.ordered_at < as_of)
+    if since is not None:
+        window = window.filter(window.ordered_at >= since)
+    facts = window.agg(
+        ledger=window.revenue.sum(), guests=window.revenue.sum(where=window.customer_id.isnull())
+    ).execute().fillna(0.0).iloc[0]
+    apart = {
+        _("guests"): float(facts["guests"]),
+        _("customers with refunds only"): float(everyone.loc[everyone["frequency"] == 0, "monetary"].sum()),
+    }
+    summary = summarise(customers, list(names), level=level, seed=seed, replicates=replicates)
+    return Segmentation(
+        customers=customers, summary=summary, apart=apart, ledger=float(facts["ledger"]), edges=limits, level=level
+    )
+
+
+def summarise(
+    customers: pd.DataFrame, names: list[str], *, level: float, seed: int, replicates: int
+) -> pd.DataFrame:
+    """One row a segment that has customers, the largest revenue first.
+
+    Args:
+        customers: With `segment`, `monetary`, `frequency` and `recency_days`.
+        names: All segments.
+        level: Coverage of the intervals.
+        seed: Of the bootstrap.
+        replicates: Of the bootstrap.
+    """
+    found = [name for name in names if (customers["segment"] == name).any()]
+    n, total = len(customers), float(customers["monetary"].sum())
+    low = high = np.full(len(found), np.nan)
+    if n > 1 and total > 0:
+        money_in = np.column_stack([np.where(customers["segment"] == name, customers["monetary"], 0.0) for name in found])
+
+        def shares(totals: np.ndarray) -> np.ndarray:
+            return totals / totals.sum(axis=-1, keepdims=True)
+
+        low, high = percentile(money_in, shares, level=level, seed=seed, replicates=replicates)
+    rows = []
+    for place, name in enumerate(found):
+        part = customers[customers["segment"] == name]
+        share = wilson(len(part), n, level=level)
+        revenue = float(part["monetary"].sum())
+        rows.append(
+            {
+                "segment": name,
+                "customers": len(part),
+                "share_customers": share.value,
+                "share_low": share.low,
+                "share_high": share.high,
+                "revenue": revenue,
+                "share_revenue": revenue / total if total else np.nan,
+                "revenue_low": low[place],
+                "revenue_high": high[place],
+                "median_recency": float(part["recency_days"].median()),
+                "mean_frequency": float(part["frequency"].mean()),
+                "aov": revenue / float(part["frequency"].sum()),
+            }
+        )
+    names_of = ["segment", "customers", "share_customers", "share_low", "share_high", "revenue", "share_revenue",
+                "revenue_low", "revenue_high", "median_recency", "mean_frequency", "aov"]
+    frame = pd.DataFrame(rows, columns=names_of)
+    return frame.sort_values("revenue", ascending=False, kind="stable", ignore_index=True)
+
+
+def _span(low: float, high: float) -> str:
+    if low == high:
+        return "–"
+    if np.isinf(low):
+        return _("up to {high}").format(high=number(high))
+    return _("over {low}").format(low=number(low)) if np.isinf(high) else f"{number(low)} – {number(high)}"
