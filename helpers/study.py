@@ -9,6 +9,7 @@ import platform
 import subprocess
 import time
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -27,8 +28,6 @@ from helpers.reporting.tables import Sentence
 from helpers.reporting.words import _, day, use_language
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import ibis.expr.types as ir
     import pandas as pd
 
@@ -180,7 +179,7 @@ class Study:
             client=self.params.name,
             period=self.period.label,
             start=day(self.period.start),
-            end=day(self.period.end),
+            end=day(self.period.end - timedelta(days=1)),
         )
         return Sentence(text=text)._repr_html_()
 
@@ -248,7 +247,7 @@ def read_findings(path: Path) -> Findings:
 def code_version() -> str:
     """The kit's version, with the commit it runs from where it is a checkout."""
     try:
-        shown = subprocess.run(
+        shown = subprocess.run(  # noqa: S603 - a fixed command
             ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],  # noqa: S607 - git by name, wherever it is
             capture_output=True,
             text=True,

@@ -109,4 +109,4 @@ def _number(value: object) -> float:
     """A sum over no rows is nothing, which counts as zero."""
     import pandas as pd
 
-    return 0.0 if pd.isna(value) else float(value)  # type: ignore[arg-type, call-overload]
+    return 0.0 if pd.isna(value) else float(value)  # type: ignore[arg-type]

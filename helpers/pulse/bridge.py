@@ -71,9 +71,7 @@ class Bridge(Result):
             for key, value in self.effects.items()
         }
         ends = {"bridge.before": self.before, "bridge.now": self.now}
-        return found | {
-            key: Number(value=value, unit=unit, n=self.n, definition=key) for key, value in ends.items()
-        }
+        return found | {key: Number(value=value, unit=unit, n=self.n, definition=key) for key, value in ends.items()}
 
     def definitions(self) -> dict[str, Definition]:
         """Formulas, with weights w, frequency f, order value a and means of both periods marked by a bar."""
@@ -90,7 +88,7 @@ class Bridge(Result):
             "bridge.frequency": (_("Frequency"), _("Sum over segments of mean w x df x mean a.")),
             "bridge.aov": (_("Order value"), _("Sum over segments of mean w x mean f x da.")),
             "bridge.refunds": (
-                _("Refunds of earlier orders"),
+                _("Late refunds"),
                 _("Change in refunds, per active customer, of customers who did not order in the period."),
             ),
         }
@@ -151,9 +149,9 @@ class Bridge(Result):
             tops = [before, *(np.maximum(starts, starts + values)), now]
             texts = [money(before), *(f"{'+' if value > 0 else ''}{money(value)}" for value in values), money(now)]
             for place, (top, text) in enumerate(zip(tops, texts, strict=True)):
-                axes.annotate(text.replace("$", r"\$"), (place, top), xytext=(0, 4), textcoords="offset points", ha="center")
+                axes.annotate(text, (place, top), xytext=(0, 4), textcoords="offset points", ha="center")
             axes.set_xticks(range(6), labels)
-            axes.margins(y=0.12)
+            axes.margins(y=0.15)
             money_axis(axes.yaxis)
 
         change = self.now - self.before
@@ -164,9 +162,9 @@ class Bridge(Result):
                 moved=verb.format(change=money(abs(change))), part=names[f"bridge.{largest}"].name.lower()
             ),
             subtitle=_("Revenue per active customer, the period before and now, and the parts of the change"),
-            foot=_("n = {n} customers active in either period. The parts add up exactly; their intervals ({level}) are in the table.").format(
-                n=number(self.n), level=percent(self.level, digits=0)
-            ),
+            foot=_(
+                "n = {n} customers active in either period. The parts add up exactly; their intervals ({level}) are in the table."
+            ).format(n=number(self.n), level=percent(self.level, digits=0)),
             alt=_("Waterfall from {before} to {now}: {parts}").format(
                 before=money(self.before),
                 now=money(self.now),
@@ -248,5 +246,10 @@ def _columns(people: pd.DataFrame, window: str) -> np.ndarray:
     active = orders > 0
     inside = [active & (people[f"tenure_{window}"] == segment).to_numpy() for segment in SEGMENTS]
     return np.column_stack(
-        [*(member.astype(float) for member in inside), *(member * orders for member in inside), *(member * revenue for member in inside), ~active * revenue]
+        [
+            *(member.astype(float) for member in inside),
+            *(member * orders for member in inside),
+            *(member * revenue for member in inside),
+            ~active * revenue,
+        ]
     )

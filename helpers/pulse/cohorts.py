@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import ibis
 import numpy as np
 import pandas as pd
 
@@ -46,7 +45,13 @@ class Cohorts(Result):
         again = wilson(int(first["ordered"].sum()), n, level=self.level)
         return {
             "cohorts.month1": Number(
-                value=again.value, low=again.low, high=again.high, level=self.level, unit="share", n=n, definition="cohorts.month1"
+                value=again.value,
+                low=again.low,
+                high=again.high,
+                level=self.level,
+                unit="share",
+                n=n,
+                definition="cohorts.month1",
             )
         }
 
@@ -105,12 +110,22 @@ class Cohorts(Result):
             for (row, column), share in np.ndenumerate(grid.to_numpy()):
                 if not np.isnan(share):
                     colour = theme.paper if share > 0.6 * top else theme.ink
-                    axes.text(column + 0.5, row + 0.5, number(100 * share), ha="center", va="center", fontsize=size, color=colour)
+                    axes.text(
+                        column + 0.5,
+                        row + 0.5,
+                        number(100 * share),
+                        ha="center",
+                        va="center",
+                        fontsize=size,
+                        color=colour,
+                    )
 
         return figure(
             draw,
             title=_("{share} of new customers order again in the next month").format(share=percent(again.value)),
-            subtitle=_("Share of each monthly cohort (with its size) that ordered, in %, by months since the first order"),
+            subtitle=_(
+                "Share of each monthly cohort (with its size) that ordered, in %, by months since the first order"
+            ),
             foot=_("n = {n} customers whose next month is fully observed. Blank: not yet fully observed.").format(
                 n=number(again.n)
             ),

@@ -55,7 +55,9 @@ class Concentration(Result):
                 n=self.n,
                 definition="concentration.gini",
             ),
-            "concentration.top_decile": Number(value=top, unit="share", n=self.n, definition="concentration.top_decile"),
+            "concentration.top_decile": Number(
+                value=top, unit="share", n=self.n, definition="concentration.top_decile"
+            ),
         }
 
     def definitions(self) -> dict[str, Definition]:
@@ -67,7 +69,9 @@ class Concentration(Result):
             ),
             "concentration.top_decile": Definition(
                 name=_("Share of the top tenth"),
-                text=_("Net revenue of the tenth of customers who brought most in this period / that of all, a fact of the period."),
+                text=_(
+                    "Net revenue of the tenth of customers who brought most in this period / that of all, a fact of the period."
+                ),
             ),
         }
 
@@ -98,11 +102,22 @@ class Concentration(Result):
         def draw(axes: Axes, theme: Theme) -> None:
             axes.plot([0, 1], [0, 1], color=theme.context, linewidth=1)
             axes.plot(self.lorenz["customers"], self.lorenz["revenue"], color=theme.accent)
-            axes.fill_between(self.lorenz["customers"], self.lorenz["revenue"], self.lorenz["customers"], color=theme.accent, alpha=0.12, linewidth=0)
+            axes.fill_between(
+                self.lorenz["customers"],
+                self.lorenz["revenue"],
+                self.lorenz["customers"],
+                color=theme.accent,
+                alpha=0.12,
+                linewidth=0,
+            )
             axes.axvline(0.9, color=theme.rule, linewidth=1)
             axes.annotate(
-                _("top tenth: {share}").format(share=percent(top, digits=0)), (0.9, 0.02), xytext=(-6, 0),
-                textcoords="offset points", ha="right", color=theme.ink,
+                _("top tenth: {share}").format(share=percent(top, digits=0)),
+                (0.9, 0.02),
+                xytext=(-6, 0),
+                textcoords="offset points",
+                ha="right",
+                color=theme.ink,
             )
             label_end(axes, 0.5, 0.5, _("all equal"), theme.muted)
             for axis in (axes.xaxis, axes.yaxis):
@@ -115,11 +130,14 @@ class Concentration(Result):
             title=_("A tenth of customers carries {share} of net revenue").format(share=percent(top, digits=0)),
             subtitle=_("Lorenz curve: share of net revenue that the smallest customers bring together"),
             foot=_("n = {n}. Gini coefficient {gini} ({told}, {level} interval).").format(
-                n=number(self.n), gini=number(self.gini.value, digits=2), told=told, level=percent(self.gini.level, digits=0)
+                n=number(self.n),
+                gini=number(self.gini.value, digits=2),
+                told=told,
+                level=percent(self.gini.level, digits=0),
             ),
-            alt=_("Lorenz curve; the top tenth of customers holds {share} of net revenue, Gini coefficient {gini}").format(
-                share=percent(top), gini=number(self.gini.value, digits=2)
-            ),
+            alt=_(
+                "Lorenz curve; the top tenth of customers holds {share} of net revenue, Gini coefficient {gini}"
+            ).format(share=percent(top), gini=number(self.gini.value, digits=2)),
             data=self.table(),
             width=6.2,
             height=4.2,
@@ -148,7 +166,9 @@ def concentration(seen: Activity, *, level: float, seed: int) -> Concentration:
     deciles["cumulative"] = deciles["share"].cumsum()
     upwards = np.concatenate([[0.0], np.cumsum(positive[::-1])])
     at = np.linspace(0, 1, POINTS)
-    lorenz = pd.DataFrame({"customers": at, "revenue": np.interp(at * n, np.arange(n + 1), upwards) / total if n else at * 0})
+    lorenz = pd.DataFrame(
+        {"customers": at, "revenue": np.interp(at * n, np.arange(n + 1), upwards) / total if n else at * 0}
+    )
     return Concentration(
         deciles=deciles, lorenz=lorenz, gini=gini(positive, level=level, seed=seed), n=n, excluded=len(amounts) - n
     )

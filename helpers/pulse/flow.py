@@ -48,7 +48,13 @@ class Flow(Result):
         back = self.returned
         return found | {
             "flow.return_share": Number(
-                value=back.value, low=back.low, high=back.high, level=back.level, unit="share", n=back.n, definition="flow.return_share"
+                value=back.value,
+                low=back.low,
+                high=back.high,
+                level=back.level,
+                unit="share",
+                n=back.n,
+                definition="flow.return_share",
             )
         }
 
@@ -57,9 +63,18 @@ class Flow(Result):
         texts = {
             "flow.new": (_("New"), _("First order ever in this period.")),
             "flow.returning": (_("Returning"), _("Ordered in this period and in the one before.")),
-            "flow.reactivated": (_("Reactivated"), _("Ordered in this period and earlier, but not in the period before.")),
-            "flow.lapsed": (_("Lapsed"), _("Ordered in the period before and not in this one; a proxy, churn is not observed.")),
-            "flow.return_share": (_("Share that returned"), _("Returning / customers active in the period before (Wilson).")),
+            "flow.reactivated": (
+                _("Reactivated"),
+                _("Ordered in this period and earlier, but not in the period before."),
+            ),
+            "flow.lapsed": (
+                _("Lapsed"),
+                _("Ordered in the period before and not in this one; a proxy, churn is not observed."),
+            ),
+            "flow.return_share": (
+                _("Share that returned"),
+                _("Returning / customers active in the period before (Wilson)."),
+            ),
         }
         return {key: Definition(name=name, text=text) for key, (name, text) in texts.items()}
 
@@ -103,8 +118,12 @@ class Flow(Result):
             axes.axvline(0, color=theme.muted, linewidth=1)
             for place, value in zip(places, signed, strict=True):
                 axes.annotate(
-                    number(abs(value)), (value, place), xytext=(-5 if value < 0 else 5, 0), textcoords="offset points",
-                    va="center", ha="right" if value < 0 else "left",
+                    number(abs(value)),
+                    (value, place),
+                    xytext=(-5 if value < 0 else 5, 0),
+                    textcoords="offset points",
+                    va="center",
+                    ha="right" if value < 0 else "left",
                 )
             axes.set_yticks(places, [names[f"flow.{group}"].name for group in GROUPS])
             axes.set_xticks([])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -53,7 +53,9 @@ class Kpis(Result):
             n=number(active.value), arpu=money(arpu.value), period=self.label
         )
         if active.value == 1:
-            brought = _("One active customer brought {arpu} in {period}").format(arpu=money(arpu.value), period=self.label)
+            brought = _("One active customer brought {arpu} in {period}").format(
+                arpu=money(arpu.value), period=self.label
+            )
         change = self.found.get("arpu.active.change_last")
         return f"{brought}{_compared(change)}"
 
@@ -110,7 +112,9 @@ class Kpis(Result):
         foot = _("Intervals at {level}; customers are drawn, not orders. n is the denominator.").format(
             level=percent(level, digits=0)
         )
-        return table(pd.DataFrame(rows), columns, title=_("KPIs, {period}").format(period=self.label), foot=foot, rows=len(rows))
+        return table(
+            pd.DataFrame(rows), columns, title=_("KPIs, {period}").format(period=self.label), foot=foot, rows=len(rows)
+        )
 
     def sentence(self) -> Sentence:
         """Frequency and order value, whose product is revenue per active customer."""
@@ -145,7 +149,7 @@ def kpis(seen: Activity, *, label: str, repeat_days: int, level: float, seed: in
     """
     people = seen.customers
     unit = language().currency
-    settings = {"level": level, "seed": seed, "replicates": replicates}
+    settings: Any = {"level": level, "seed": seed, "replicates": replicates}
     parts = {name: _parts(people, name) for name in seen.windows}
     now = parts["now"]
     active = int(now["active"].sum())
@@ -179,7 +183,9 @@ def kpis(seen: Activity, *, label: str, repeat_days: int, level: float, seed: in
     found["repeat_rate.lifetime"] = _estimated(again, "share", buyers, "repeat_rate.lifetime")
     soon, watched = _repeat_within(seen, repeat_days, level)
     found[f"repeat_rate.{repeat_days}d"] = _estimated(soon, "share", watched, f"repeat_rate.{repeat_days}d")
-    found["orders.zero_share"] = _estimated(wilson(seen.zero_orders, orders, level=level), "share", orders, "orders.zero_share")
+    found["orders.zero_share"] = _estimated(
+        wilson(seen.zero_orders, orders, level=level), "share", orders, "orders.zero_share"
+    )
     for name, ending in (("last", "change_last"), ("year", "change_year")):
         if name in parts:
             for key, estimate in _changes(now, parts[name], settings).items():
@@ -190,18 +196,22 @@ def kpis(seen: Activity, *, label: str, repeat_days: int, level: float, seed: in
 def _parts(people: pd.DataFrame, window: str) -> dict[str, np.ndarray]:
     """Per-customer columns that KPIs are sums of; each array has shape (customers,)."""
     orders = people[f"orders_{window}"].to_numpy(float)
-    return {"orders": orders, "revenue": people[f"revenue_{window}"].to_numpy(float), "active": (orders > 0).astype(float)}
+    return {
+        "orders": orders,
+        "revenue": people[f"revenue_{window}"].to_numpy(float),
+        "active": (orders > 0).astype(float),
+    }
 
 
-def _changes(now: dict[str, np.ndarray], before: dict[str, np.ndarray], settings: dict[str, float]) -> dict[str, Estimate]:
+def _changes(now: dict[str, np.ndarray], before: dict[str, np.ndarray], settings: Any) -> dict[str, Estimate]:
     """Relative changes of ratios and totals; customers of either period are the units, paired."""
     either = (now["active"] > 0) | (before["active"] > 0) | (now["revenue"] != 0) | (before["revenue"] != 0)
     current = {key: values[either] for key, values in now.items()}
     earlier = {key: values[either] for key, values in before.items()}
     column = {"revenue": "revenue", "orders": "orders", "customers.active": "active"}
-    found = {key: total_change(current[part], earlier[part], **settings) for key, part in column.items()}  # type: ignore[arg-type]
+    found = {key: total_change(current[part], earlier[part], **settings) for key, part in column.items()}
     for key, (top, bottom) in RATIOS.items():
-        found[key] = ratio_change(current[top], current[bottom], earlier[top], earlier[bottom], **settings)  # type: ignore[arg-type]
+        found[key] = ratio_change(current[top], current[bottom], earlier[top], earlier[bottom], **settings)
     return found
 
 
@@ -231,7 +241,9 @@ def _repeat_within(seen: Activity, days: int, level: float) -> tuple[Estimate, i
     if place < 0:
         return Estimate(value=0.0, low=None, high=None, level=level, n=len(buyers)), len(buyers)
     value, half = 1 - float(curve.surv_prob[place]), quantile(level) * float(curve.surv_prob_se[place])
-    estimate = Estimate(value=value, low=max(0.0, value - half), high=min(1.0, value + half), level=level, n=len(buyers))
+    estimate = Estimate(
+        value=value, low=max(0.0, value - half), high=min(1.0, value + half), level=level, n=len(buyers)
+    )
     return estimate, len(buyers)
 
 
@@ -241,7 +253,13 @@ def _fact(value: float | None, unit: str, n: int, definition: str) -> Number:
 
 def _estimated(estimate: Estimate, unit: str, n: int, definition: str) -> Number:
     return Number(
-        value=estimate.value, low=estimate.low, high=estimate.high, level=estimate.level, unit=unit, n=n, definition=definition
+        value=estimate.value,
+        low=estimate.low,
+        high=estimate.high,
+        level=estimate.level,
+        unit=unit,
+        n=n,
+        definition=definition,
     )
 
 
@@ -263,8 +281,10 @@ def _compared(change: Number | None) -> str:
         return _(", about the same as in the period before (change {change}, interval {ends}).").format(
             change=percent(change.value, signed=True), ends=ends
         )
-    message = _(", {share} more than in the period before (interval {ends}).") if change.value > 0 else _(
-        ", {share} less than in the period before (interval {ends})."
+    message = (
+        _(", {share} more than in the period before (interval {ends}).")
+        if change.value > 0
+        else _(", {share} less than in the period before (interval {ends}).")
     )
     return message.format(share=percent(abs(change.value)), ends=ends)
 
@@ -274,19 +294,28 @@ def definitions(repeat_days: int) -> dict[str, Definition]:
     texts = {
         "customers": (_("Customers"), _("Identified customers with any order or refund up to the period's end.")),
         "customers.active": (_("Active customers"), _("Identified customers with at least one order in the period.")),
-        "orders": (_("Orders"), _("Orders of identified customers; refunds and cancellations are no orders, free orders are.")),
+        "orders": (
+            _("Orders"),
+            _("Orders of identified customers; refunds and cancellations are no orders, free orders are."),
+        ),
         "revenue": (_("Net revenue"), _("Revenue of identified customers less refunds, each dated when it happened.")),
         "revenue.total": (_("Net revenue with guests"), _("Net revenue of identified customers and guests.")),
         "guests.revenue": (_("Net revenue of guests"), _("Net revenue of orders and refunds without a customer id.")),
         "guests.orders": (_("Orders of guests"), _("Orders without a customer id.")),
         "guests.share": (_("Share of guests"), _("Net revenue of guests / net revenue with guests.")),
-        "refunds.revenue": (_("Refunds and cancellations"), _("Net revenue of refunds and cancellations, guests included.")),
+        "refunds.revenue": (
+            _("Refunds and cancellations"),
+            _("Net revenue of refunds and cancellations, guests included."),
+        ),
         "arpu.active": (_("Revenue per active customer"), _("ARPU: net revenue / active customers.")),
         "arpu.registered": (_("Revenue per registered customer"), _("ARPU: net revenue / customers.")),
         "aov": (_("Average order value"), _("AOV: net revenue / orders.")),
         "aov.median": (_("Median order value"), _("Median revenue of an order before refunds; n counts orders.")),
         "frequency": (_("Orders per active customer"), _("Frequency: orders / active customers.")),
-        "repeat_rate.lifetime": (_("Repeat rate, lifetime"), _("Buyers with two orders or more by the period's end / buyers.")),
+        "repeat_rate.lifetime": (
+            _("Repeat rate, lifetime"),
+            _("Buyers with two orders or more by the period's end / buyers."),
+        ),
         f"repeat_rate.{repeat_days}d": (
             _("Repeat rate within {days} days").format(days=number(repeat_days)),
             _(
@@ -295,7 +324,13 @@ def definitions(repeat_days: int) -> dict[str, Definition]:
             ).format(days=number(repeat_days)),
         ),
         "orders.zero_share": (_("Share of free orders"), _("Orders of zero revenue / orders.")),
-        "change_last": (_("Change on the period before"), _("Value / value in the period before - 1, customers paired.")),
-        "change_year": (_("Change on a year ago"), _("Value / value in the same period a year earlier - 1, customers paired.")),
+        "change_last": (
+            _("Change on the period before"),
+            _("Value / value in the period before - 1, customers paired."),
+        ),
+        "change_year": (
+            _("Change on a year ago"),
+            _("Value / value in the same period a year earlier - 1, customers paired."),
+        ),
     }
     return {key: Definition(name=name, text=text) for key, (name, text) in texts.items()}

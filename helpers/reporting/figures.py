@@ -175,7 +175,7 @@ def figure(
 
 def label(text: object) -> str:
     """A client's text as a label: short, without marks that would change how it is drawn."""
-    return shorten(text, LONGEST_LABEL).replace("$", r"\$")
+    return shorten(text, LONGEST_LABEL)
 
 
 def percent_axis(axis: Axis) -> None:
@@ -185,12 +185,14 @@ def percent_axis(axis: Axis) -> None:
 
 def money_axis(axis: Axis) -> None:
     """Print an axis of amounts in the client's currency."""
-    axis.set_major_formatter(lambda value, _place: money(value, digits=0, compact=True).replace("$", r"\$"))
+    axis.set_major_formatter(lambda value, _place: money(value, digits=0, compact=True))
 
 
 def label_end(axes: Axes, x: Any, y: float, text: str, colour: str) -> None:
     """Label a line at its end, in its colour, where a legend would send the eye away."""
-    axes.annotate(label(text), (x, y), xytext=(6, 0), textcoords="offset points", va="center", color=colour, annotation_clip=False)
+    axes.annotate(
+        label(text), (x, y), xytext=(6, 0), textcoords="offset points", va="center", color=colour, annotation_clip=False
+    )
 
 
 def readable(colour: str, paper: str) -> str:
@@ -227,7 +229,7 @@ def _draw(draw: Callable[[Axes, Theme], None], theme: Theme, width: float, heigh
     from matplotlib.figure import Figure as Canvas
     from PIL import Image
 
-    with mpl.rc_context({**sns.axes_style("white"), **_style(theme)}):
+    with mpl.rc_context(dict(sns.axes_style("white")) | _style(theme)):
         canvas = Canvas(figsize=(width, height), dpi=DPI, layout="constrained")
         agg = FigureCanvasAgg(canvas)
         draw(canvas.add_subplot(), theme)
@@ -247,6 +249,8 @@ def _pixels(agg: Any) -> Any:
 def _style(theme: Theme) -> dict[str, Any]:
     return {
         "font.family": "DejaVu Sans",
+        # Clients write dollars, not formulas.
+        "text.parse_math": False,
         "font.size": 9.5,
         "figure.facecolor": theme.paper,
         "axes.facecolor": theme.paper,

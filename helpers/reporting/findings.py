@@ -190,7 +190,7 @@ def gather(
     )
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - walks any JSON-like value
+def _plain(value: Any) -> Any:
     """Value with NumPy scalars as Python's, tuples as lists and non-finite floats as None."""
     if isinstance(value, dict):
         return {str(key): _plain(item) for key, item in value.items()}

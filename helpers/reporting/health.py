@@ -39,7 +39,11 @@ class DataHealth(Result):
         """Rows and value that came in, were kept and were put aside, by table."""
         found: dict[str, Number] = {}
         for health in self.tables_read:
-            rows = {"rows_in": health.rows_in, "rows_kept": health.rows_kept, "rows_quarantined": health.rows_quarantined}
+            rows = {
+                "rows_in": health.rows_in,
+                "rows_kept": health.rows_kept,
+                "rows_quarantined": health.rows_quarantined,
+            }
             for key, value in rows.items():
                 found[f"data.{health.table}.{key}"] = Number(
                     value=value, unit="lines", n=health.rows_in, definition=f"data.{key}"
@@ -47,17 +51,21 @@ class DataHealth(Result):
             if health.value_in is not None and health.value_kept is not None:
                 aside = sum(fault.value or 0 for fault in health.faults)
                 values = {"value_in": health.value_in, "value_kept": health.value_kept, "value_quarantined": aside}
-                for key, value in values.items():
-                    found[f"data.{health.table}.{key}"] = Number(
-                        value=value, unit=language().currency, n=health.rows_in, definition=f"data.{key}"
+                found |= {
+                    f"data.{health.table}.{key}": Number(
+                        value=amount, unit=language().currency, n=health.rows_in, definition=f"data.{key}"
                     )
+                    for key, amount in values.items()
+                }
         return found
 
     def definitions(self) -> dict[str, Definition]:
         """What is counted."""
         return {
             "data.rows_in": Definition(name=_("Rows that came in"), text=_("All rows of the source.")),
-            "data.rows_kept": Definition(name=_("Rows kept"), text=_("Rows that meet every rule of the data contract.")),
+            "data.rows_kept": Definition(
+                name=_("Rows kept"), text=_("Rows that meet every rule of the data contract.")
+            ),
             "data.rows_quarantined": Definition(
                 name=_("Rows in quarantine"), text=_("Rows that break a rule; none is dropped, each is in the file.")
             ),
@@ -87,28 +95,39 @@ class DataHealth(Result):
         """Every rule that rows broke, and what else is unusual, with the first offenders."""
         rows = []
         for health in self.tables_read:
-            rows.append(_row(health.table, _("Came in"), health.rows_in, health.value_in, health.source))
-            rows += [_row(health.table, rule(f), f.rows, f.value, "; ".join(f.offenders)) for f in health.faults]
-            rows.append(_row(health.table, _("Kept"), health.rows_kept, health.value_kept, ""))
-            rows += [_row(health.table, note(n), n.rows, None, n.detail) for n in health.notes]
+            rows.append(
+                _row(
+                    _("{table}: came in").format(table=health.table),
+                    health.rows_in,
+                    health.value_in,
+                    health.source,
+                    total=True,
+                )
+            )
+            rows += [_row(rule(f), f.rows, f.value, "; ".join(f.offenders)) for f in health.faults]
+            rows.append(
+                _row(_("{table}: kept").format(table=health.table), health.rows_kept, health.value_kept, "", total=True)
+            )
+            rows += [_row(note(n), n.rows, None, n.detail) for n in health.notes]
         frame = pd.DataFrame(rows)
         columns = {
             "what": Column(label=_("What")),
-            "table": Column(label=_("Table")),
             "rows": Column(label=_("Rows"), kind="number"),
             "value": Column(label=_("Value"), kind="money"),
             "detail": Column(label=_("First rows: what stood there")),
         }
-        strong = [place for place, what in enumerate(frame["what"]) if what in {_("Came in"), _("Kept")}]
-        foot = _("Rows that came in are the rows kept plus those in quarantine. Notes below ‘Kept’ were put aside nowhere.")
+        strong = [place for place, total in enumerate(frame.pop("total")) if total]
+        foot = _(
+            "Rows that came in are the rows kept plus those in quarantine. Notes count rows that came in and put none aside."
+        )
         return table(frame, columns, title=_("Data health"), foot=foot, rows=len(frame), strong=strong)
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
 
 
-def _row(name: str, what: str, rows: int, value: float | None, detail: str) -> dict[str, object]:
-    return {"what": what, "table": name, "rows": rows, "value": math.nan if value is None else value, "detail": detail}
+def _row(what: str, rows: int, value: float | None, detail: str, *, total: bool = False) -> dict[str, object]:
+    return {"what": what, "total": total, "rows": rows, "value": math.nan if value is None else value, "detail": detail}
 
 
 def _table_checks(health: TableHealth) -> list[Check]:
@@ -122,7 +141,9 @@ def _table_checks(health: TableHealth) -> list[Check]:
         threshold="0",
         message=_("{table}: rows and value kept and in quarantine add up to what came in.").format(table=health.table)
         if rows_add_up and cents_add_up
-        else _("{table}: rows or value kept and in quarantine do not add up to what came in.").format(table=health.table),
+        else _("{table}: rows or value kept and in quarantine do not add up to what came in.").format(
+            table=health.table
+        ),
     )
     lost = Check(
         id=f"data.{health.table}.quarantine",

@@ -130,14 +130,18 @@ def page(template: str, *, title: str, **values: Any) -> str:
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; script-src 'none'; "
         "base-uri 'none'; form-action 'none'"
     )
-    return _environment().get_template(template).render(
-        title=clean(title),
-        css=Markup(css),  # noqa: S704 - our own file
-        policy=policy,
-        lang=str(language().locale).replace("_", "-"),
-        direction=language().direction,
-        _=_,
-        **values,
+    return (
+        _environment()
+        .get_template(template)
+        .render(
+            title=clean(title),
+            css=Markup(css),  # noqa: S704 - our own file
+            policy=policy,
+            lang=str(language().locale).replace("_", "-"),
+            direction=language().direction,
+            _=_,
+            **values,
+        )
     )
 
 

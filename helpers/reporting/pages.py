@@ -28,7 +28,14 @@ def study_page(*, brand: Brand, period: str, findings: Sequence[Findings]) -> st
         }
         for found in sorted(findings, key=lambda found: (found.topic != "summary", found.topic))
     ]
-    return page("study.html.j2", title=f"{brand.name}, {period}", client=brand.name, logo=logo(brand), period=period, topics=topics)
+    return page(
+        "study.html.j2",
+        title=f"{brand.name}, {period}",
+        client=brand.name,
+        logo=logo(brand),
+        period=period,
+        topics=topics,
+    )
 
 
 def portal_page(studies: Sequence[Sequence[Findings]]) -> str:

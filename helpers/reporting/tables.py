@@ -99,7 +99,8 @@ def table(
     if not title.strip():
         raise ValueError("title == '', must say what the table shows")
     heads = Markup("").join(
-        Markup('<th scope="col"{}>{}</th>').format(_numeric_class(column), clean(column.label)) for column in columns.values()
+        Markup('<th scope="col"{}>{}</th>').format(_numeric_class(column), clean(column.label))
+        for column in columns.values()
     )
     body = Markup("").join(
         _row(row, columns, strong=place in strong) for place, row in enumerate(frame.head(rows).to_dict("records"))
@@ -151,5 +152,3 @@ def _shown(value: Any, kind: Kind) -> str:
         "date": day,
     }
     return formats[kind](value)
-
-

@@ -18,7 +18,6 @@ from babel.dates import format_date
 from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import date
 
 CATALOGUES = Path(__file__).parent / "locale"
@@ -47,7 +46,7 @@ def _language(locale: str, currency: str, folder: Path) -> Language:
     return Language(locale=parsed, currency=currency, catalogue=catalogue)
 
 
-_active: ContextVar[Language] = ContextVar("language", default=_language("en_GB", "GBP", CATALOGUES))
+_active: ContextVar[Language] = ContextVar("language", default=_language("en_GB", "GBP", CATALOGUES))  # noqa: B039 - frozen
 
 
 def use_language(locale: str, currency: str, *, catalogues: Path = CATALOGUES) -> Language:
@@ -80,7 +79,7 @@ def plural(singular: str, several: str, count: int) -> str:
 
 def number(value: float | None, *, digits: int = 0) -> str:
     """A number with the locale's separators; a dash where there is none."""
-    if _missing(value):
+    if value is None or not math.isfinite(value):
         return MISSING
     pattern = "#,##0" + ("." + "0" * digits if digits else "")
     return format_decimal(value, format=pattern, locale=_active.get().locale)
@@ -94,7 +93,7 @@ def money(value: float | None, *, digits: int | None = None, compact: bool = Fal
         digits: Decimals; two below 100, none from there, unless given.
         compact: Allow `£1.2M` from 100,000 on.
     """
-    if _missing(value):
+    if value is None or not math.isfinite(value):
         return MISSING
     active = _active.get()
     if compact and abs(value) >= COMPACT_FROM:
@@ -107,7 +106,7 @@ def money(value: float | None, *, digits: int | None = None, compact: bool = Fal
 
 def percent(value: float | None, *, digits: int = 1, signed: bool = False) -> str:
     """A share (0 to 1) as a percentage."""
-    if _missing(value):
+    if value is None or not math.isfinite(value):
         return MISSING
     pattern = "#,##0" + ("." + "0" * digits if digits else "") + "%"
     text = format_percent(value, format=pattern, locale=_active.get().locale)
@@ -135,15 +134,7 @@ def quantity(value: float | None, unit: str) -> str:
 
 def interval(low: float | None, high: float | None, unit: str) -> str:
     """Both ends of an interval in the unit of a `Number`."""
-    if _missing(low) or _missing(high):
+    ends = quantity(low, unit), quantity(high, unit)
+    if MISSING in ends:
         return MISSING
-    return _("{low} to {high}").format(low=quantity(low, unit), high=quantity(high, unit))
-
-
-def fill(message: str, values: Mapping[str, str]) -> str:
-    """A translated sentence with its places filled."""
-    return _(message).format(**values)
-
-
-def _missing(value: float | None) -> bool:
-    return value is None or not math.isfinite(value)
+    return _("{low} to {high}").format(low=ends[0], high=ends[1])

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 MANIFEST_SCHEMA = 1
 
 
-def run_batch(
-    plan: Plan, *, params: Path, reports: Path, jobs: int, told: Callable[[Outcome], None]
-) -> list[Outcome]:
+def run_batch(plan: Plan, *, params: Path, reports: Path, jobs: int, told: Callable[[Outcome], None]) -> list[Outcome]:
     """Run a plan's jobs; `summary` runs after the rest, for it reads what they found.
 
     Args:
@@ -47,9 +45,7 @@ def run_batch(
     return outcomes
 
 
-def _wave(
-    wave: list[Job], *, params: Path, reports: Path, jobs: int, told: Callable[[Outcome], None]
-) -> list[Outcome]:
+def _wave(wave: list[Job], *, params: Path, reports: Path, jobs: int, told: Callable[[Outcome], None]) -> list[Outcome]:
     run = partial(run_job, params=params, reports=reports)
     outcomes = []
     if jobs == 1 or len(wave) < 2:  # noqa: PLR2004 - nothing to run side by side

@@ -67,7 +67,15 @@ def run(
     outcomes = _run_batch(plan, folder, target, jobs)
     _summarise(outcomes, target)
     statuses = {outcome.status for outcome in outcomes}
-    if code := FAILED if "failed" in statuses else BAD_INPUT if plan.errors else BLOCKED if "blocked" in statuses else 0:
+    if (
+        code := FAILED
+        if "failed" in statuses
+        else BAD_INPUT
+        if plan.errors
+        else BLOCKED
+        if "blocked" in statuses
+        else 0
+    ):
         raise SystemExit(code)
 
 
@@ -90,7 +98,8 @@ def check(names: Clients = None, params: ParamsDir = None) -> None:
         for health in tables.health.values():
             out.print(
                 f"  {health.table}: {health.rows_in} rows in, {health.rows_kept} kept, "
-                f"{health.rows_quarantined} in quarantine", markup=False
+                f"{health.rows_quarantined} in quarantine",
+                markup=False,
             )
             for fault in health.faults:
                 out.print(f"    {fault.rule}: {fault.rows} rows; row {', row '.join(fault.offenders)}", markup=False)
@@ -166,7 +175,9 @@ def _tell(outcome: Any) -> None:
 def _summarise(outcomes: list[Any], target: Path) -> None:
     counts = {status: sum(outcome.status == status for outcome in outcomes) for status in STATUS_STYLE}
     told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    out.print(f"{len(outcomes)} notebooks: {told or 'nothing to run'}. Reports: {target / 'index.html'}", soft_wrap=True)
+    out.print(
+        f"{len(outcomes)} notebooks: {told or 'nothing to run'}. Reports: {target / 'index.html'}", soft_wrap=True
+    )
 
 
 def _params(params: Path | None) -> Path:

@@ -9,6 +9,7 @@ import time
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -93,11 +94,26 @@ def _execute(job: Job, folder: Path) -> Any:
                 kernel_name="python3",
                 cwd=str(ROOT),
                 progress_bar=False,
+                kernel_manager_class=_local_kernels(),
             )
         finally:
             if written.exists():
                 written.replace(folder / written.name)
     return executed
+
+
+@cache
+def _local_kernels() -> type:
+    """Kernels that are spoken to through files of this user: TCP would be open to everyone on the machine."""
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import default
+
+    class LocalKernelManager(AsyncKernelManager):
+        @default("transport")
+        def _transport(self) -> str:
+            return "tcp" if os.name == "nt" else "ipc"
+
+    return LocalKernelManager
 
 
 def _page(executed: Any, findings: Findings, params: Any, *, seconds: float) -> str:

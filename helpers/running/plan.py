@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.data.load import load_tables
@@ -14,6 +13,7 @@ from helpers.study import skip_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 NOTEBOOKS = ROOT / "notebooks"
 LAST = "summary"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +57,9 @@ class Clusters(Result):
         n = len(self.labels)
         worst = min(self.jaccard) if self.jaccard else None
         return {
-            "clusters.stable": Number(value=self.k if self.stable else 0, unit="ratio", n=n, definition="clusters.stable"),
+            "clusters.stable": Number(
+                value=self.k if self.stable else 0, unit="ratio", n=n, definition="clusters.stable"
+            ),
             "clusters.silhouette": Number(value=self.silhouette, unit="ratio", n=n, definition="clusters.silhouette"),
             "clusters.jaccard": Number(value=worst, unit="ratio", n=n, definition="clusters.jaccard"),
         }
@@ -77,7 +79,9 @@ class Clusters(Result):
             ),
             "clusters.jaccard": Definition(
                 name=_("Least stable cluster"),
-                text=_("Smallest mean bootstrap Jaccard of a cluster (Hennig 2007): at least 0.75 stable, below 0.6 not to be trusted."),
+                text=_(
+                    "Smallest mean bootstrap Jaccard of a cluster (Hennig 2007): at least 0.75 stable, below 0.6 not to be trusted."
+                ),
             ),
         }
 
@@ -95,7 +99,9 @@ class Clusters(Result):
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Cluster by customer, where the clusters held."""
-        return {"clusters": self.labels.rename("cluster").rename_axis("customer_id").reset_index()} if self.stable else {}
+        return (
+            {"clusters": self.labels.rename("cluster").rename_axis("customer_id").reset_index()} if self.stable else {}
+        )
 
     def sentence(self) -> Sentence:
         """The verdict in words."""
@@ -192,8 +198,9 @@ def features(orders: ir.Table, *, as_of: datetime, since: datetime | None) -> tu
 def clusters(found: pd.DataFrame, *, share_customers: float, most: int, seed: int) -> Clusters:
     """Cluster customers by behaviour, and say whether the clusters are to be trusted.
 
-    The number of clusters is the one whose partition is most stable over bootstrap samples (Dolnicar & Leisch 2010).
-    It is trusted if every cluster's Jaccard over resamples is at least .75 (Hennig 2007) and its silhouette is larger
+    Each number of clusters is put to bootstrap resampling (Dolnicar & Leisch 2010); of those that come back, the one
+    with the largest silhouette is taken. It is trusted if every cluster's Jaccard over resamples is at least .75
+    (Hennig 2007) and its silhouette is larger
     than that of k-means on structureless data: normal with the same covariance, columns shuffled as they are and along
     the principal axes, and uniform over the same box.
 
@@ -208,20 +215,27 @@ def clusters(found: pd.DataFrame, *, share_customers: float, most: int, seed: in
     nothing = pd.Series(0, index=found.index)
     if len(points) < LEAST_CUSTOMERS or points.shape[1] == 0:
         return Clusters(
-            labels=nothing, features=found, k=0, silhouette=0.0, null=0.0, jaccard=(), share_customers=share_customers, stable=False
+            labels=nothing,
+            features=found,
+            k=0,
+            silhouette=0.0,
+            null=0.0,
+            jaccard=(),
+            share_customers=share_customers,
+            stable=False,
         )
     sample = points if len(points) <= LARGEST else points[rng.choice(len(points), LARGEST, replace=False)]
     tried = {k: _stability(sample, k, rng) for k in range(2, most + 1)}
-    # The finest of the solutions that are as stable as the best one, within what resampling leaves uncertain.
-    top = max(min(jaccard) for jaccard in tried.values())
-    k = max(k for k, jaccard in tried.items() if min(jaccard) >= min(top, STABLE + 0.1))
-    silhouette = _silhouette(sample, k, rng)
-    null = max(max(_silhouette(draw(sample, rng), k, rng) for _ in range(NULLS)) for draw in _NULLS)
+    silhouettes = {k: _silhouette(sample, k, rng) for k in tried}
+    # Among the solutions that resampling brings back, the one whose clusters stand furthest apart.
+    held = [k for k, jaccard in tried.items() if min(jaccard) >= STABLE] or [max(tried, key=lambda k: min(tried[k]))]
+    k = max(held, key=lambda k: silhouettes[k])
+    silhouette, jaccard = silhouettes[k], tried[k]
+    null = max(max(_silhouette(draw(sample, rng), k, rng) for _null in range(NULLS)) for draw in _NULLS)
     model = _kmeans(k, rng).fit(points)
     order = np.argsort(-np.bincount(model.labels_, minlength=k), kind="stable")
     rank = np.empty(k, int)
     rank[order] = np.arange(1, k + 1)
-    jaccard = _stability(points if len(points) <= LARGEST else sample, k, rng)
     stable = min(jaccard) >= STABLE and silhouette > null
     labels = pd.Series(rank[model.labels_], index=found.index) if stable else nothing
     return Clusters(
@@ -250,7 +264,7 @@ def _stability(points: NDArray, k: int, rng: np.random.Generator) -> tuple[float
     """Mean Jaccard of each cluster with its best match over bootstrap samples."""
     base = _kmeans(k, rng).fit_predict(points)
     total = np.zeros(k)
-    for _ in range(RESAMPLES):
+    for _resample in range(RESAMPLES):
         drawn = np.unique(rng.integers(0, len(points), len(points)))
         other = _kmeans(k, rng).fit(points[drawn]).labels_
         overlap = np.zeros((k, k))
@@ -266,7 +280,7 @@ def _silhouette(points: NDArray, k: int, rng: np.random.Generator) -> float:
     return float(silhouette_score(points, _kmeans(k, rng).fit_predict(points)))
 
 
-def _kmeans(k: int, rng: np.random.Generator) -> "KMeans":  # noqa: UP037, F821
+def _kmeans(k: int, rng: np.random.Generator) -> Any:
     from sklearn.cluster import KMeans
 
     return KMeans(k, n_init=3, random_state=int(rng.integers(2**31)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,8 @@ from helpers.segmentation.schemes import RFM, prove_scheme
 from helpers.stats.bootstrap import percentile
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import ibis.expr.types as ir
     from matplotlib.axes import Axes
 
@@ -66,8 +67,13 @@ class Migration(Result):
         if len(moved):
             row = moved.iloc[0]
             found["migration.moved_revenue"] = Number(
-                value=float(row["moved"]), low=float(row["low"]), high=float(row["high"]), level=self.level,
-                unit=language().currency, n=int(row["customers"]), definition="migration.moved_revenue",
+                value=float(row["moved"]),
+                low=float(row["low"]),
+                high=float(row["high"]),
+                level=self.level,
+                unit=language().currency,
+                n=int(row["customers"]),
+                definition="migration.moved_revenue",
             )
         return found
 
@@ -75,11 +81,19 @@ class Migration(Result):
         """Who is new, reactivated or lapsed."""
         texts = {
             "migration.new": (_("New"), _("First order ever after the first date.")),
-            "migration.reactivated": (_("Reactivated"), _("Ordered before, but not in the window up to the first date.")),
-            "migration.lapsed": (_("Lapsed"), _("In a segment at the first date, no order in the window up to the second.")),
+            "migration.reactivated": (
+                _("Reactivated"),
+                _("Ordered before, but not in the window up to the first date."),
+            ),
+            "migration.lapsed": (
+                _("Lapsed"),
+                _("In a segment at the first date, no order in the window up to the second."),
+            ),
             "migration.moved_revenue": (
                 _("Moved revenue"),
-                _("Net revenue of the same customers in the later window less that in the earlier one (customers drawn)."),
+                _(
+                    "Net revenue of the same customers in the later window less that in the earlier one (customers drawn)."
+                ),
             ),
         }
         return {key: Definition(name=name, text=text) for key, (name, text) in texts.items()}
@@ -136,7 +150,14 @@ class Migration(Result):
             "Intervals at {level}."
         ).format(level=percent(self.level, digits=0))
         last = (len(self.revenue) - 1,) if len(self.revenue) else ()
-        return table(self.revenue, columns, title=_("Revenue of the same customers, then and now"), foot=foot, rows=len(self.revenue), strong=last)
+        return table(
+            self.revenue,
+            columns,
+            title=_("Revenue of the same customers, then and now"),
+            foot=foot,
+            rows=len(self.revenue),
+            strong=last,
+        )
 
     def sentence(self) -> Sentence:
         """Came and went, in words."""
@@ -145,8 +166,11 @@ class Migration(Result):
         found = self.numbers()
         return Sentence(
             text=_("From {start} to {end}: {new} new, {back} reactivated and {lapsed} lapsed customers.").format(
-                start=day(self.start), end=day(self.end), new=number(found["migration.new"].value),
-                back=number(found["migration.reactivated"].value), lapsed=number(found["migration.lapsed"].value),
+                start=day(self.start),
+                end=day(self.end),
+                new=number(found["migration.new"].value),
+                back=number(found["migration.reactivated"].value),
+                lapsed=number(found["migration.lapsed"].value),
             )
         )
 
@@ -159,11 +183,17 @@ class Migration(Result):
 
         def draw(axes: Axes, theme: Theme) -> None:
             places = np.arange(len(shown))
-            axes.hlines(places, shown["before"] / total["before"], shown["frozen"] / total["frozen"], color=theme.context)
+            axes.hlines(
+                places, shown["before"] / total["before"], shown["frozen"] / total["frozen"], color=theme.context
+            )
             axes.plot(shown["before"] / total["before"], places, "o", color=theme.context, label=_("before"))
             axes.plot(shown["frozen"] / total["frozen"], places, "o", color=theme.accent, label=_("now"))
             axes.plot(
-                shown["requantiled"] / total["requantiled"], places, "|", color=theme.muted, markersize=10,
+                shown["requantiled"] / total["requantiled"],
+                places,
+                "|",
+                color=theme.muted,
+                markersize=10,
                 label=_("now, re-quantiled"),
             )
             axes.set_yticks(places, [_(name) for name in shown["segment"]])

@@ -72,7 +72,9 @@ def playbook(content: dict[str, Any], summary: pd.DataFrame, *, segments: Collec
         ParamsError: An entry for a segment that the scheme does not have, or with unknown keys.
     """
     if unknown := [name for name in content if name not in segments]:
-        raise ParamsError(f"{path}: no segment is called {', '.join(map(repr, unknown))}; there are {', '.join(segments)}")
+        raise ParamsError(
+            f"{path}: no segment is called {', '.join(map(repr, unknown))}; there are {', '.join(segments)}"
+        )
     for name, entry in content.items():
         if not isinstance(entry, dict) or set(entry) - set(KEYS):
             raise ParamsError(f"{path}: {name} must have {', '.join(KEYS)} and nothing else")

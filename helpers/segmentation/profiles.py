@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 MOST_VALUES = 20
-PERSONAL_NAMES = re.compile(r"e[-_]?mail|phone|mobile|(^|_)(first|last|full|sur)?_?name$|address|street|birth|passport|iban", re.I)
+PERSONAL_NAMES = re.compile(
+    r"e[-_]?mail|phone|mobile|(^|_)(first|last|full|sur)?_?name$|address|street|birth|passport|iban", re.IGNORECASE
+)
 PERSONAL_VALUES = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$|^\+?[\d\s().-]{9,20}$")
 SHARE_PERSONAL = 0.05
 OWN = {"customer_id", "acquired_at"}
@@ -70,7 +72,13 @@ class Profiles(Result):
             below=number(self.below),
             personal=", ".join(self.personal) or _("none"),
         )
-        return table(apart, columns, title=_("What is more or less common in a segment"), foot=foot, file="tables/segmentation.profiles.parquet")
+        return table(
+            apart,
+            columns,
+            title=_("What is more or less common in a segment"),
+            foot=foot,
+            file="tables/segmentation.profiles.parquet",
+        )
 
     def sentence(self) -> Sentence:
         """What there was to compare."""
@@ -112,7 +120,9 @@ def profiles(segments: pd.DataFrame, customers: ir.Table | None, *, below: int, 
                 share = wilson(int(count), len(part), level=level)
                 index, low, high = (100 * (end or 0) / base[value] for end in (share.value, share.low, share.high))
                 rows.append((segment, column, value, int(count), share.value, base[value], index, low, high))
-    return Profiles(cells=pd.DataFrame(rows, columns=names), suppressed=suppressed, personal=personal, below=below, level=level)
+    return Profiles(
+        cells=pd.DataFrame(rows, columns=names), suppressed=suppressed, personal=personal, below=below, level=level
+    )
 
 
 def is_personal(column: pd.Series) -> bool:

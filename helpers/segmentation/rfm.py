@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import ibis.expr.types as ir
     from numpy.typing import NDArray
 
@@ -93,7 +94,7 @@ def thresholds(customers: pd.DataFrame, *, given: Edges | None = None) -> Thresh
     again = bought.loc[bought["frequency"] > 1, "frequency"]
     return Thresholds(
         recency=_edges(bought["recency_days"], QUANTILES),
-        frequency=(1.0, *_edges(again, (0.25, 0.5, 0.75))) if len(again) else (1.0, 1.0, 1.0, 1.0),  # type: ignore[arg-type]
+        frequency=(1.0, *_edges(again, (0.25, 0.5, 0.75))) if len(again) else (1.0, 1.0, 1.0, 1.0),
         monetary=_edges(bought["monetary"], QUANTILES),
     )
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +18,8 @@ from helpers.stats.bootstrap import percentile
 from helpers.stats.intervals import wilson
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     import ibis.expr.types as ir
     from matplotlib.axes import Axes
 
@@ -58,9 +59,7 @@ class Segmentation(Result):
         if self.summary.empty:
             return _("No identified customer ordered in the window, so there is nothing to segment.")
         best = self.best
-        return _(
-            "{segment} are {customers} of customers and carry {revenue} of net revenue ({low} to {high})."
-        ).format(
+        return _("{segment} are {customers} of customers and carry {revenue} of net revenue ({low} to {high}).").format(
             segment=_(best["segment"]),
             customers=percent(best["share_customers"]),
             revenue=percent(best["share_revenue"]),
@@ -86,8 +85,12 @@ class Segmentation(Result):
         }
         for row in self.summary.itertuples():
             key = f"segment.{slug(row.segment)}"
-            found[f"{key}.customers"] = Number(value=row.customers, unit="customers", n=n, definition=f"{key}.customers")
-            found[f"{key}.revenue"] = Number(value=row.revenue, unit=unit, n=row.customers, definition="segment.revenue")
+            found[f"{key}.customers"] = Number(
+                value=row.customers, unit="customers", n=n, definition=f"{key}.customers"
+            )
+            found[f"{key}.revenue"] = Number(
+                value=row.revenue, unit=unit, n=row.customers, definition="segment.revenue"
+            )
             shares = {
                 "share_customers": (row.share_customers, row.share_low, row.share_high),
                 "share_revenue": (row.share_revenue, row.revenue_low, row.revenue_high),
@@ -134,7 +137,13 @@ class Segmentation(Result):
             else _("Segments, guests and refunds without an order miss the ledger by {rest}.").format(rest=money(rest))
         )
         return [
-            Check(id="segments.add_up", status="pass" if holds else "fail", value=rest, threshold="< 0.005", message=message)
+            Check(
+                id="segments.add_up",
+                status="pass" if holds else "fail",
+                value=rest,
+                threshold="< 0.005",
+                message=message,
+            )
         ]
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -149,7 +158,9 @@ class Segmentation(Result):
             "customers": Column(label=_("Customers"), kind="number"),
             "share_customers": Column(label=_("Share of customers"), kind="share", low="share_low", high="share_high"),
             "revenue": Column(label=_("Net revenue, {currency}").format(currency=language().currency), kind="money"),
-            "share_revenue": Column(label=_("Share of net revenue"), kind="share", low="revenue_low", high="revenue_high"),
+            "share_revenue": Column(
+                label=_("Share of net revenue"), kind="share", low="revenue_low", high="revenue_high"
+            ),
             "median_recency": Column(label=_("Median days since last order"), kind="number"),
             "mean_frequency": Column(label=_("Orders each"), kind="decimal"),
         }
@@ -163,12 +174,17 @@ class Segmentation(Result):
         """What each score means."""
         frame = self.edges.to_frame()
         measures = {"recency": _("Days since last order"), "frequency": _("Orders"), "monetary": _("Net revenue")}
-        wide = {"score": list(range(5, 0, -1))}
+        wide: dict[str, list[Any]] = {"score": list(range(5, 0, -1))}
         for measure in measures:
             part = frame[frame["measure"] == measure].set_index("score").loc[wide["score"]]
             wide[measure] = [_span(low, high) for low, high in zip(part["above"], part["up_to"], strict=True)]
-        columns = {"score": Column(label=_("Score"), kind="number"), **{k: Column(label=v) for k, v in measures.items()}}
-        foot = _("An empty span means that no value can have the score. Thresholds are kept and applied to later periods.")
+        columns = {
+            "score": Column(label=_("Score"), kind="number"),
+            **{k: Column(label=v) for k, v in measures.items()},
+        }
+        foot = _(
+            "An empty span means that no value can have the score. Thresholds are kept and applied to later periods."
+        )
         return table(pd.DataFrame(wide), columns, title=_("What the scores mean"), foot=foot)
 
     def figure(self) -> Figure | Table:
@@ -180,35 +196,58 @@ class Segmentation(Result):
 
         def draw(axes: Axes, theme: Theme) -> None:
             places = np.arange(len(shown))
-            axes.barh(places + 0.2, shown["share_revenue"], height=0.38, color=[
-                theme.accent if segment == best else theme.muted for segment in shown["segment"]
-            ])
+            axes.barh(
+                places + 0.2,
+                shown["share_revenue"],
+                height=0.38,
+                color=[theme.accent if segment == best else theme.muted for segment in shown["segment"]],
+            )
             axes.barh(places - 0.2, shown["share_customers"], height=0.38, color=theme.rule)
-            low, high = (shown["share_revenue"] - shown["revenue_low"]), (shown["revenue_high"] - shown["share_revenue"])
+            low, high = (
+                (shown["share_revenue"] - shown["revenue_low"]),
+                (shown["revenue_high"] - shown["share_revenue"]),
+            )
             axes.errorbar(
-                shown["share_revenue"], places + 0.2, xerr=[low.clip(lower=0), high.clip(lower=0)], fmt="none",
-                ecolor=theme.ink, elinewidth=1,
+                shown["share_revenue"],
+                places + 0.2,
+                xerr=[low.clip(lower=0), high.clip(lower=0)],
+                fmt="none",
+                ecolor=theme.ink,
+                elinewidth=1,
             )
             axes.set_yticks(places, [_(segment) for segment in shown["segment"]])
             percent_axis(axes.xaxis)
             axes.grid(axis="y", visible=False)
             axes.grid(axis="x", visible=True)
             top = len(shown) - 1
-            axes.annotate(_("net revenue"), (shown["revenue_high"].iloc[-1], top + 0.2), xytext=(6, 0),
-                          textcoords="offset points", va="center", color=theme.ink)
-            axes.annotate(_("customers"), (shown["share_customers"].iloc[-1], top - 0.2), xytext=(6, 0),
-                          textcoords="offset points", va="center", color=theme.muted)
+            axes.annotate(
+                _("net revenue"),
+                (shown["revenue_high"].iloc[-1], top + 0.2),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                color=theme.ink,
+            )
+            axes.annotate(
+                _("customers"),
+                (shown["share_customers"].iloc[-1], top - 0.2),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                color=theme.muted,
+            )
 
         return figure(
             draw,
             title=_("{segment}: {customers} of customers, {revenue} of net revenue").format(
-                segment=_(best), customers=percent(self.best["share_customers"], digits=0),
+                segment=_(best),
+                customers=percent(self.best["share_customers"], digits=0),
                 revenue=percent(self.best["share_revenue"], digits=0),
             ),
             subtitle=_("Each segment's share of net revenue (upper bar) and of customers (lower bar)"),
-            foot=_("n = {n} customers. Lines are {level} intervals of the share of net revenue, customers drawn.").format(
-                n=number(len(self.customers)), level=percent(self.level, digits=0)
-            ),
+            foot=_(
+                "n = {n} customers. Lines are {level} intervals of the share of net revenue, customers drawn."
+            ).format(n=number(len(self.customers)), level=percent(self.level, digits=0)),
             alt=_("Bars: {parts}").format(
                 parts="; ".join(
                     f"{_(row.segment)} {percent(row.share_customers)}, {percent(row.share_revenue)}"
@@ -258,9 +297,12 @@ def rfm(
     window = orders.filter(orders.ordered_at < as_of)
     if since is not None:
         window = window.filter(window.ordered_at >= since)
-    facts = window.agg(
-        ledger=window.revenue.sum(), guests=window.revenue.sum(where=window.customer_id.isnull())
-    ).execute().fillna(0.0).iloc[0]
+    facts = (
+        window.agg(ledger=window.revenue.sum(), guests=window.revenue.sum(where=window.customer_id.isnull()))
+        .execute()
+        .fillna(0.0)
+        .iloc[0]
+    )
     apart = {
         _("guests"): float(facts["guests"]),
         _("customers with refunds only"): float(everyone.loc[everyone["frequency"] == 0, "monetary"].sum()),
@@ -271,9 +313,7 @@ def rfm(
     )
 
 
-def summarise(
-    customers: pd.DataFrame, names: list[str], *, level: float, seed: int, replicates: int
-) -> pd.DataFrame:
+def summarise(customers: pd.DataFrame, names: list[str], *, level: float, seed: int, replicates: int) -> pd.DataFrame:
     """One row a segment that has customers, the largest revenue first.
 
     Args:
@@ -287,7 +327,9 @@ def summarise(
     n, total = len(customers), float(customers["monetary"].sum())
     low = high = np.full(len(found), np.nan)
     if n > 1 and total > 0:
-        money_in = np.column_stack([np.where(customers["segment"] == name, customers["monetary"], 0.0) for name in found])
+        money_in = np.column_stack(
+            [np.where(customers["segment"] == name, customers["monetary"], 0.0) for name in found]
+        )
 
         def shares(totals: np.ndarray) -> np.ndarray:
             return totals / totals.sum(axis=-1, keepdims=True)
@@ -314,8 +356,20 @@ def summarise(
                 "aov": revenue / float(part["frequency"].sum()),
             }
         )
-    names_of = ["segment", "customers", "share_customers", "share_low", "share_high", "revenue", "share_revenue",
-                "revenue_low", "revenue_high", "median_recency", "mean_frequency", "aov"]
+    names_of = [
+        "segment",
+        "customers",
+        "share_customers",
+        "share_low",
+        "share_high",
+        "revenue",
+        "share_revenue",
+        "revenue_low",
+        "revenue_high",
+        "median_recency",
+        "mean_frequency",
+        "aov",
+    ]
     frame = pd.DataFrame(rows, columns=names_of)
     return frame.sort_values("revenue", ascending=False, kind="stable", ignore_index=True)
 

@@ -45,8 +45,13 @@ class ValueSegments(Result):
         value, low, high = self.mean
         found = {
             "value.predicted_mean": Number(
-                value=value, low=low, high=high, level=self.level if low is not None else None,
-                unit=language().currency, n=n, definition="value.predicted_mean",
+                value=value,
+                low=low,
+                high=high,
+                level=self.level if low is not None else None,
+                unit=language().currency,
+                n=n,
+                definition="value.predicted_mean",
             )
         }
         return found | {
@@ -150,7 +155,9 @@ def value_segments(
         part = frame[frame["value_segment"] == group]
         share = wilson(len(part), len(frame), level=level)
         sums = part[measures].sum()
-        rows.append((group, len(part), share.value, share.low, share.high, sums["current_value"], sums["predicted_value"]))
+        rows.append(
+            (group, len(part), share.value, share.low, share.high, sums["current_value"], sums["predicted_value"])
+        )
     names = ["segment", "customers", "share", "low", "high", "current", "predicted"]
     mean: tuple[float | None, float | None, float | None] = (None, None, None)
     if len(frame) > 1:

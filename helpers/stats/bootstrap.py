@@ -29,7 +29,9 @@ class Estimate:
     n: int
 
 
-def ratio(numerator: NDArray, denominator: NDArray, *, level: float, seed: int, replicates: int = REPLICATES) -> Estimate:
+def ratio(
+    numerator: NDArray, denominator: NDArray, *, level: float, seed: int, replicates: int = REPLICATES
+) -> Estimate:
     """Ratio of two sums over customers.
 
     The interval is bootstrap-t: each replicate is studentised by its own linearised standard error, which keeps
@@ -49,7 +51,13 @@ def ratio(numerator: NDArray, denominator: NDArray, *, level: float, seed: int, 
         return np.stack([1 / bottom, -top / bottom**2], axis=-1)
 
     return _bootstrap_t(
-        columns, lambda totals: totals[..., 0] / totals[..., 1], gradient, positive=(1,), level=level, seed=seed, replicates=replicates
+        columns,
+        lambda totals: totals[..., 0] / totals[..., 1],
+        gradient,
+        positive=(1,),
+        level=level,
+        seed=seed,
+        replicates=replicates,
     )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from helpers.stats.bootstrap import Estimate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LEAST = 2
 
@@ -115,7 +118,9 @@ def gini(amounts: NDArray, *, level: float, seed: int, replicates: int = 500) ->
             pivots.append((gini_coefficient(sample) - centre) / spread)
     tail = (1 - level) / 2
     below, above = np.quantile(pivots, [tail, 1 - tail])
-    return Estimate(value=value, low=max(0.0, value - above * error), high=min(1.0, value - below * error), level=level, n=n)
+    return Estimate(
+        value=value, low=max(0.0, value - above * error), high=min(1.0, value - below * error), level=level, n=n
+    )
 
 
 # Pivots of the Gini coefficient are taken from so many customers at most; its standard error from all.

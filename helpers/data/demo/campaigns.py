@@ -80,7 +80,7 @@ def make_surveys(people: pd.DataFrame, rng: Generator) -> pd.DataFrame:
     top = np.select([question == "nps", question == "ces"], [10, 7], 5)
     low = np.where(question == "nps", 0, 1)
     score = low + np.round((top - low) * rng.beta(4.2, 1.4, n))
-    text = np.where(rng.random(n) < 0.4, rng.choice(TEXTS, n), None)  # noqa: PLR2004 - share of answers with a text
+    text = pd.Series(rng.choice(TEXTS, n)).where(rng.random(n) < 0.4)  # noqa: PLR2004 - share of answers with a text
     return pd.DataFrame(
         {
             "customer_id": rng.choice(people["customer_id"], n),

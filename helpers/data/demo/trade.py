@@ -82,7 +82,8 @@ def _lines(orders: pd.DataFrame, rng: Generator) -> pd.DataFrame:
     lines["unit_price"] = np.round(full * (1 - taken), 2)
     lines["discount"] = np.round(full * taken * lines["quantity"], 2)
     lines["unit_cost"] = np.round(full * 0.58, 2)
-    return lines
+    # A till adds up equal articles, so an order has a product once.
+    return lines.drop_duplicates(["order_id", "product_id"], ignore_index=True)
 
 
 def _gifts(orders: pd.DataFrame, rng: Generator) -> pd.DataFrame:

@@ -1,0 +1,56 @@
+# Valuebook. `make` lists what there is to do; every target sets up what it needs.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test lab lint calibrate bench messages lock clean
+
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Make the environment in .venv (other targets do it when needed)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 12) else f"Valuebook needs Python 3.12 or newer, and $(PYTHON) is {v[0]}.{v[1]} ({sys.executable}). Install a newer one, or name it: make PYTHON=python3.12 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --compile -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@# Imports are several times slower from packages without byte code, also where Python is told to write none.
+	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib helpers > /dev/null || true
+	@touch $@
+
+demo: $(READY) ## Run everything on the embedded demo client; opens with reports/index.html
+	$(BIN)/valuebook demo
+	@echo "Open reports/index.html in a browser."
+
+test: lint ## Lint, then run all tests but the full calibrations
+	$(BIN)/python -m pytest
+
+lint: $(READY) ## Ruff, mypy, import-linter and the notebook linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.notebooks.lint
+
+lab: $(READY) ## Open the notebooks in JupyterLab
+	$(BIN)/jupyter lab notebooks
+
+calibrate: $(READY) ## Run the statistical calibrations in full and rewrite their tables
+	$(BIN)/python -m tests.calibration.coverage
+	$(BIN)/python -m tests.calibration.clusters
+
+bench: $(READY) ## Print the benchmarks, as ratios within one run
+	$(BIN)/python -m tests.benchmarks.report_size
+
+messages: $(READY) ## Collect the words to translate into the catalogue's template
+	$(BIN)/pybabel extract --quiet --no-location --omit-header --sort-output -F babel.cfg -k _ -k plural:1,2 -o helpers/reporting/locale/valuebook.pot helpers notebooks
+
+lock: ## Resolve the lock file anew (needs uv)
+	uv pip compile --universal --all-extras --no-annotate --no-header --python-version 3.12 pyproject.toml -o requirements.lock
+
+clean: ## Remove the environment, the demo's data and all reports
+	rm -rf $(VENV) data/demo build *.egg-info
+	find reports -mindepth 1 -not -name README.md -delete
