@@ -102,6 +102,8 @@ def check_table(
     marked = table.mutate(**{FAULT: _first(faults), VALUE: _value(table, name)})
     summary = marked.group_by(FAULT).agg(rows=marked.count(), value=marked[VALUE].sum()).execute()
     summary = summary.set_index(summary[FAULT].fillna(""))
+    # A sum over rows whose value cannot be computed is nothing, which counts as zero.
+    summary["value"] = summary["value"].astype(float).fillna(0.0)
     rows_in = int(summary["rows"].sum())
     if not rows_in:
         raise DataError(f"data.tables.{name}: {label} has no rows")
@@ -111,7 +113,7 @@ def check_table(
         Fault(
             rule=f"{name}.{rule}",
             rows=int(summary.at[rule, "rows"]),
-            value=float(summary.at[rule, "value"] or 0) if money else None,
+            value=float(summary.at[rule, "value"]) if money else None,
             offenders=_offenders(quarantine[quarantine[FAULT] == rule], rule),
         )
         for rule in faults
@@ -123,8 +125,8 @@ def check_table(
         source=label,
         rows_in=rows_in,
         rows_kept=int(summary["rows"].get("", 0)),
-        value_in=float(summary["value"].fillna(0).sum()) if money else None,
-        value_kept=float(summary["value"].fillna(0).get("", 0.0)) if money else None,
+        value_in=float(summary["value"].sum()) if money else None,
+        value_kept=float(summary["value"].get("", 0.0)) if money else None,
         faults=broken,
         notes=_notes(table, name, source),
         quarantine=_quarantined(quarantine, name),
@@ -224,6 +226,7 @@ def _notes(table: ir.Table, name: str, source: Source) -> tuple[Note, ...]:
 
 
 def _split_orders(lines: ir.Table) -> list[Note]:
+    lines = lines.filter(lines.order_id.notnull())
     orders = lines.group_by("order_id").agg(customers=lines.customer_id.nunique(), rows=lines.count())
     shared = orders.filter(orders.customers > 1).order_by("order_id").execute()
     if not len(shared):

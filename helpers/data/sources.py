@@ -64,6 +64,12 @@ class Source:
     recoded: tuple[int, int] | None = None
 
 
+def suffix_format(path: Path) -> str | None:
+    """Format by a file's suffix; compressed files by the one before `.gz`."""
+    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return SUFFIXES.get(plain.suffix.lower())
+
+
 def connect(data: Data, *, expand: Callable[..., Path]) -> Any:
     """The Ibis backend that holds, or will hold, the client's tables.
 
@@ -113,7 +119,7 @@ def read_source(con: Any, name: str, source: TableSource, *, data: Data, expand:
     paths = tuple(Path(path) for path in sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207 - takes full patterns
     if not paths:
         raise DataError(f"{key}.from: no file at {pattern}")
-    kind = source.format or SUFFIXES.get(paths[0].suffix.lower().removesuffix(".gz"))
+    kind = source.format or suffix_format(paths[0])
     if kind is None:
         raise DataError(f"{key}.format: cannot tell the format of {paths[0].name}; say csv, tsv, blanks, parquet or excel")
     recoded = None
@@ -248,8 +254,12 @@ def _blanks(paths: tuple[Path, ...], source: TableSource) -> pd.DataFrame:
 
 def _excel(paths: tuple[Path, ...], source: TableSource) -> pd.DataFrame:
     import pandas as pd
+    from python_calamine import CalamineError
 
-    frames = [pd.read_excel(path, sheet_name=source.sheet or 0, dtype=str, engine="calamine") for path in paths]
+    try:
+        frames = [pd.read_excel(path, sheet_name=source.sheet or 0, dtype=str, engine="calamine") for path in paths]
+    except CalamineError as error:
+        raise ValueError(str(error)) from error
     return pd.concat(frames, ignore_index=True)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from helpers.data.propose import SAMPLE, propose
-from helpers.data.sources import CANCELLED, ROW, SUFFIXES, connect, read_source
+from helpers.data.sources import CANCELLED, ROW, connect, read_source, suffix_format
 from helpers.errors import DataError, ParamsError
 from helpers.params import CLIENT_NAME, RESERVED, Data, expand
 from helpers.reporting.export import write_text
@@ -67,7 +67,7 @@ def write_params(client: str, *, orders: Path, folder: Path) -> Written:
 
 def _format(log: Path) -> str:
     """Format by suffix; a text file without a delimiter in its first line has columns between blanks."""
-    kind = SUFFIXES.get(log.suffix.lower().removesuffix(".gz"), "csv")
+    kind = suffix_format(log) or "csv"
     if kind != "csv" or log.suffix == ".gz":
         return kind
     with log.open("rb") as file:
