@@ -93,7 +93,9 @@ class Segmentation(Result):
             )
             shares = {
                 "share_customers": (row.share_customers, row.share_low, row.share_high),
-                "share_revenue": (row.share_revenue, row.revenue_low, row.revenue_high),
+                "share_revenue": (row.share_revenue, row.revenue_low, row.revenue_high)
+                if np.isfinite(row.share_revenue)
+                else (None, None, None),
             }
             for share, (value, low, high) in shares.items():
                 found[f"{key}.{share}"] = Number(

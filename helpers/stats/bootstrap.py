@@ -83,29 +83,27 @@ def ratio_change(
         replicates: Number of draws.
     """
     columns = np.column_stack([numerator, denominator, numerator_before, denominator_before]).astype(float)
-
-    def statistic(totals: NDArray) -> NDArray:
-        return totals[..., 0] / totals[..., 1] * totals[..., 3] / totals[..., 2] - 1
-
-    def gradient(totals: NDArray) -> NDArray:
-        product = statistic(totals) + 1
-        return np.stack(
-            [
-                totals[..., 3] / (totals[..., 1] * totals[..., 2]),
-                -product / totals[..., 1],
-                -product / totals[..., 2],
-                product / totals[..., 3],
-            ],
-            axis=-1,
-        )
-
-    return _bootstrap_t(columns, statistic, gradient, positive=(1, 2, 3), level=level, seed=seed, replicates=replicates)
+    return _relative(columns, np.array([1, -1, -1, 1]), level=level, seed=seed, replicates=replicates)
 
 
 def total_change(now: NDArray, before: NDArray, *, level: float, seed: int, replicates: int = REPLICATES) -> Estimate:
     """Relative change of a sum over customers between two periods (rows are paired)."""
-    estimate = ratio(now, before, level=level, seed=seed, replicates=replicates)
-    ends = [None if end is None else end - 1 for end in (estimate.value, estimate.low, estimate.high)]
+    columns = np.column_stack([now, before]).astype(float)
+    return _relative(columns, np.array([1, -1]), level=level, seed=seed, replicates=replicates)
+
+
+def _relative(columns: NDArray, powers: NDArray, *, level: float, seed: int, replicates: int) -> Estimate:
+    """Product of powers of column sums, less one; taken on the log scale, where its distribution is more even."""
+    estimate = _bootstrap_t(
+        columns,
+        lambda totals: (np.log(totals) * powers).sum(axis=-1),
+        lambda totals: powers / totals,
+        positive=tuple(range(len(powers))),
+        level=level,
+        seed=seed,
+        replicates=replicates,
+    )
+    ends = [None if end is None else float(np.expm1(end)) for end in (estimate.value, estimate.low, estimate.high)]
     return Estimate(value=ends[0], low=ends[1], high=ends[2], level=level, n=estimate.n)
 
 

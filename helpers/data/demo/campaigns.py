@@ -1,4 +1,4 @@
-"""What else the demo brings: touches, spend, events, surveys, two experiments, an upsell campaign, a subscription."""
+"""What else the demo brings: touches, spend, events, surveys, an upsell campaign, a subscription."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from helpers.data.demo.people import DAYS, END, MONTH, START
+from helpers.data.demo.people import END, MONTH
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 CPA = {"search": 24.0, "social": 31.0, "referral": 9.0, "shop window": 12.0}
-CHECKOUT = {"units": 20_000, "base": 0.10, "effect": 0.02}
-HOMEPAGE = {"units": 16_000, "base": 0.12, "lost_share": 0.12}
 UPSELL = {"age_18_34": 9.0, "age_55_plus": -5.0, "others": 3.0, "noise": 22.0}
 SUBSCRIPTION = {"alpha": 0.9, "beta": 5.5, "share": 0.15, "price": 9.99}
-TEXTS = ("Great service", "Giao hàng nhanh, cảm ơn!", "کیفیت خوب بود", "Parcel was late 😕", "<b>great</b> value", "=1+1",
-         "It's \"fine\"", "Too many e-mails")
+TEXTS = (
+    "Great service",
+    "Giao hàng nhanh, cảm ơn!",
+    "کیفیت خوب بود",
+    "Parcel was late 😕",
+    "<b>great</b> value",
+    "=1+1",
+    'It\'s "fine"',
+    "Too many e-mails",
+)
 
 
 def make_touches(people: pd.DataFrame, rng: Generator) -> pd.DataFrame:
@@ -76,6 +82,9 @@ def make_events(people: pd.DataFrame, rng: Generator) -> pd.DataFrame:
 def make_surveys(people: pd.DataFrame, rng: Generator) -> pd.DataFrame:
     """NPS, CES and CSAT answers, some with a text."""
     n = max(300, len(people) // 4)
+    who = rng.integers(0, len(people), n)
+    acquired = people["acquired_at"].to_numpy()[who]
+    since = (np.datetime64(END) - acquired) / np.timedelta64(1, "s")
     question = rng.choice(["nps", "ces", "csat"], n, p=[0.6, 0.2, 0.2])
     top = np.select([question == "nps", question == "ces"], [10, 7], 5)
     low = np.where(question == "nps", 0, 1)
@@ -83,43 +92,11 @@ def make_surveys(people: pd.DataFrame, rng: Generator) -> pd.DataFrame:
     text = pd.Series(rng.choice(TEXTS, n)).where(rng.random(n) < 0.4)  # noqa: PLR2004 - share of answers with a text
     return pd.DataFrame(
         {
-            "customer_id": rng.choice(people["customer_id"], n),
-            "answered_at": START + pd.to_timedelta(rng.integers(90, DAYS, n), "D"),
+            "customer_id": people["customer_id"].to_numpy()[who],
+            "answered_at": acquired + pd.to_timedelta((rng.random(n) * since).astype("int64"), "s").to_numpy(),
             "question": question,
             "score": score,
             "text": text,
-        }
-    )
-
-
-def make_experiments(rng: Generator) -> pd.DataFrame:
-    """`checkout_2025` has a planted effect; `homepage_2025` has none, and lost heavy users of one arm."""
-    checkout = _units("checkout_2025", CHECKOUT["units"], rng)  # type: ignore[arg-type]
-    lifted = CHECKOUT["base"] + CHECKOUT["effect"] * (checkout["variant"] == "treatment")
-    homepage = _units("homepage_2025", HOMEPAGE["units"], rng)  # type: ignore[arg-type]
-    heavy = homepage["pre_revenue"] > homepage["pre_revenue"].quantile(0.5)
-    lost = (homepage["variant"] == "treatment") & heavy & (rng.random(len(homepage)) < HOMEPAGE["lost_share"] * 2)
-    tests = [(checkout, lifted), (homepage, np.full(len(homepage), HOMEPAGE["base"]))]
-    for frame, base in tests:
-        tilt = 1 + 0.5 * (frame["pre_revenue"] / frame["pre_revenue"].mean() - 1).clip(-1, 1)
-        frame["converted"] = (rng.random(len(frame)) < base * tilt).astype(int)
-        frame["orders"] = frame["converted"] * (1 + rng.poisson(0.2, len(frame)))
-        spend = rng.lognormal(3.4, 0.5, len(frame)) * (0.5 + 0.5 * frame["pre_revenue"] / frame["pre_revenue"].mean())
-        frame["revenue"] = np.round(frame["orders"] * spend, 2)
-    return pd.concat([checkout, homepage[~lost]], ignore_index=True)
-
-
-def _units(name: str, n: int, rng: Generator) -> pd.DataFrame:
-    assigned = pd.Timestamp("2025-05-05") + pd.to_timedelta(rng.integers(0, 28 * 86_400, n), "s")
-    return pd.DataFrame(
-        {
-            "experiment": name,
-            "unit_id": [f"{name[:2].upper()}{number:06d}" for number in range(n)],
-            "variant": rng.choice(["control", "treatment"], n),
-            "assigned_at": assigned,
-            "exposed_at": assigned + pd.Timedelta(minutes=2),
-            "pre_revenue": np.round(rng.gamma(1.6, 30, n), 2),
-            "pre_orders": rng.poisson(1.4, n),
         }
     )
 
@@ -130,7 +107,9 @@ def make_offers(people: pd.DataFrame, rng: Generator) -> tuple[pd.DataFrame, pd.
     n = len(there)
     offered = rng.random(n) < 0.5  # noqa: PLR2004 - a fair coin
     effect = np.select(
-        [there["age_band"] == "18-34", there["age_band"] == "55+"], [UPSELL["age_18_34"], UPSELL["age_55_plus"]], UPSELL["others"]
+        [there["age_band"] == "18-34", there["age_band"] == "55+"],
+        [UPSELL["age_18_34"], UPSELL["age_55_plus"]],
+        UPSELL["others"],
     )
     margin = rng.gamma(1.2, 15, n) + rng.normal(0, UPSELL["noise"], n) + effect * offered
     frame = pd.DataFrame(
@@ -176,10 +155,6 @@ def make_subscriptions(people: pd.DataFrame, rng: Generator) -> pd.DataFrame:
 def truths() -> dict[str, Any]:
     """What is planted, by name."""
     return {
-        "experiments": {
-            "checkout_2025": {"effect_on_conversion": CHECKOUT["effect"], "base": CHECKOUT["base"]},
-            "homepage_2025": {"effect_on_conversion": 0.0, "base": HOMEPAGE["base"], "sample_ratio": "broken"},
-        },
         "upsell": {"offer": "premium_upgrade", "effect_on_margin_90d": UPSELL, "harmed": "age_band == '55+'"},
         "cost_per_new_customer": CPA,
         "subscriptions": {"alpha": SUBSCRIPTION["alpha"], "beta": SUBSCRIPTION["beta"]},

@@ -28,7 +28,7 @@ class Kind:
         share: Of all customers.
         pace: Mean orders a month while alive, after the first.
         spread: Shape of the gamma distribution of pace and spend over customers; larger is more alike.
-        life: Mean months until the customer is gone (exponential).
+        life: Mean months until the customer is gone (exponential); 0 where the first order is the last.
         basket: Mean value of an order before discount.
         channels: Probabilities of store, web and app.
         discount: Mean share taken off.
@@ -46,16 +46,56 @@ class Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "one_off": Kind(share=0.46, pace=0.0, spread=4, life=1, basket=46, channels=(0.4, 0.45, 0.15), discount=0.08,
-                    categories=("home", "kitchen", "garden", "outdoor")),
-    "regulars": Kind(share=0.19, pace=1.15, spread=25, life=16, basket=27, channels=(0.94, 0.04, 0.02), discount=0.03,
-                     categories=("kitchen", "home")),
-    "bargain": Kind(share=0.15, pace=0.62, spread=25, life=13, basket=33, channels=(0.04, 0.93, 0.03), discount=0.36,
-                    categories=("home", "textiles")),
-    "big_ticket": Kind(share=0.09, pace=0.34, spread=25, life=26, basket=310, channels=(0.46, 0.52, 0.02), discount=0.05,
-                       categories=("furniture", "garden")),
-    "app_explorers": Kind(share=0.11, pace=1.0, spread=25, life=14, basket=78, channels=(0.03, 0.05, 0.92), discount=0.10,
-                          categories=("textiles", "kitchen", "outdoor", "home", "garden")),
+    "one_off": Kind(
+        share=0.46,
+        pace=0.0,
+        spread=4,
+        life=0,
+        basket=46,
+        channels=(0.4, 0.45, 0.15),
+        discount=0.08,
+        categories=("home", "kitchen", "garden", "outdoor"),
+    ),
+    "regulars": Kind(
+        share=0.19,
+        pace=1.15,
+        spread=25,
+        life=16,
+        basket=27,
+        channels=(0.94, 0.04, 0.02),
+        discount=0.03,
+        categories=("kitchen", "home"),
+    ),
+    "bargain": Kind(
+        share=0.15,
+        pace=0.62,
+        spread=25,
+        life=13,
+        basket=33,
+        channels=(0.04, 0.93, 0.03),
+        discount=0.36,
+        categories=("home", "textiles"),
+    ),
+    "big_ticket": Kind(
+        share=0.09,
+        pace=0.34,
+        spread=25,
+        life=26,
+        basket=310,
+        channels=(0.46, 0.52, 0.02),
+        discount=0.05,
+        categories=("furniture", "garden"),
+    ),
+    "app_explorers": Kind(
+        share=0.11,
+        pace=1.0,
+        spread=25,
+        life=14,
+        basket=78,
+        channels=(0.03, 0.05, 0.92),
+        discount=0.10,
+        categories=("textiles", "kitchen", "outdoor", "home", "garden"),
+    ),
 }
 
 
@@ -78,9 +118,13 @@ def make_customers(n: int, rng: Generator) -> pd.DataFrame:
             "acquired_at": acquired.floor("s"),
         }
     )
-    frame["lost_at"] = (frame["acquired_at"] + pd.to_timedelta(np.where(kind == "one_off", 0.0, life), "D")).dt.floor("s")
-    frame["acquisition_channel"] = rng.choice(["search", "social", "referral", "shop window"], n, p=[0.38, 0.3, 0.14, 0.18])
-    frame["region"] = rng.choice(["North", "Midlands", "South", "Scotland", "Wales"], n, p=[0.24, 0.2, 0.36, 0.12, 0.08])
+    frame["lost_at"] = (frame["acquired_at"] + pd.to_timedelta(life, "D")).dt.floor("s")
+    frame["acquisition_channel"] = rng.choice(
+        ["search", "social", "referral", "shop window"], n, p=[0.38, 0.3, 0.14, 0.18]
+    )
+    frame["region"] = rng.choice(
+        ["North", "Midlands", "South", "Scotland", "Wales"], n, p=[0.24, 0.2, 0.36, 0.12, 0.08]
+    )
     young = np.where(kind == "app_explorers", 0.62, 0.22)
     frame["age_band"] = np.where(rng.random(n) < young, "18-34", rng.choice(["35-54", "55+"], n))
     return frame

@@ -1,0 +1,339 @@
+from datetime import datetime
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+
+from helpers import segmentation
+from helpers.errors import ParamsError
+from helpers.segmentation import RFM, clusters, prove_scheme, scored, thresholds
+from helpers.segmentation.profiles import is_personal
+from helpers.segmentation.topic import Params
+
+AS_OF = datetime(2024, 7, 1)  # noqa: DTZ001
+SETTINGS = {"level": 0.95, "seed": 1, "replicates": 200}
+SEGMENTS = prove_scheme(RFM)
+
+
+def people(recency, frequency, monetary):
+    return pd.DataFrame(
+        {
+            "customer_id": [f"c{place}" for place in range(len(recency))],
+            "recency_days": np.asarray(recency, float),
+            "frequency": np.asarray(frequency, int),
+            "monetary": np.asarray(monetary, float),
+        }
+    )
+
+
+def run(orders, **changes):
+    chosen = {"as_of": AS_OF, "since": None, "edges": None, "scheme": None, **SETTINGS, **changes}
+    return segmentation.rfm(orders, **chosen)
+
+
+def test_the_kits_own_scheme_is_a_partition_of_25_cells():
+    assert len(prove_scheme(RFM)) == 25
+    assert sum(len(codes) for codes in RFM.values()) == 25
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"Champions": ("55", "54")}, "no segment has 45"),
+        ({"Recent": ("51", "55")}, r"several segments have 55 \(Champions, Recent\)"),
+        ({"Recent": ("51", "61")}, r"there is no code 61 \(Recent\)"),
+        ({"Champions": ("55",), "Lost": ("11", "12")}, r"no segment has 45, 54; several segments have 12 \(Hibernating, Lost\)"),
+    ],
+)
+def test_a_scheme_that_is_no_partition_lists_the_cells(change, told):
+    with pytest.raises(ValueError, match=told):
+        prove_scheme({**RFM, **change})
+
+
+def test_params_prove_a_scheme_when_they_load():
+    with pytest.raises(ValueError, match="no segment has"):
+        Params.model_validate({"scheme": {"All but one": [55]}})
+    everyone = Params.model_validate({"scheme": {"Everyone": [int(code) for code in SEGMENTS]}})
+    assert prove_scheme(everyone.scheme) == dict.fromkeys(SEGMENTS, "Everyone")
+
+
+share_of_one = st.sampled_from([0.0, 0.3, 0.5, 0.75, 0.79, 0.9, 1.0])
+
+
+@st.composite
+def bases(draw):
+    n = draw(st.integers(1, 80))
+    once = draw(share_of_one)
+    rng = np.random.default_rng(draw(st.integers(0, 2**31)))
+    frequency = np.where(rng.random(n) < once, 1, rng.integers(2, 9, n))
+    monetary = draw(st.sampled_from(["equal", "skewed", "negative"]))
+    amounts = {"equal": np.full(n, 10.0), "skewed": rng.lognormal(3, 1, n).round(0), "negative": rng.normal(0, 20, n).round(0)}
+    return people(rng.integers(0, 30, n), frequency, amounts[monetary])
+
+
+@settings(max_examples=150, deadline=None)
+@given(bases(), st.integers(0, 2**31))
+def test_equal_customers_have_equal_labels_and_shuffling_changes_none(base, seed):
+    labelled = scored(base, thresholds(base), SEGMENTS)
+    assert labelled["segment"].notna().all()
+    by_value = labelled.groupby(["recency_days", "frequency", "monetary"])["segment"].nunique()
+    assert (by_value == 1).all()
+    shuffled = base.sample(frac=1, random_state=seed % 2**32)
+    again = scored(shuffled, thresholds(shuffled), SEGMENTS).set_index("customer_id")["segment"]
+    assert (again.loc[labelled["customer_id"]].to_numpy() == labelled["segment"].to_numpy()).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(bases())
+def test_scores_rise_with_value_and_who_bought_once_scores_one(base):
+    labelled = scored(base, thresholds(base), SEGMENTS)
+    assert labelled[["r", "f", "m", "fm"]].isin(range(1, 6)).all(axis=None)
+    assert (labelled.loc[labelled["frequency"] == 1, "f"] == 1).all()
+    assert (labelled.loc[labelled["frequency"] > 1, "f"] > 1).all()
+    for value, score, sign in (("recency_days", "r", -1), ("frequency", "f", 1), ("monetary", "m", 1)):
+        ordered = labelled.sort_values(value)[score].to_numpy() * sign
+        assert (np.diff(ordered) >= 0).all()
+
+
+def test_frequency_and_money_are_averaged_and_rounded_half_up():
+    base = people([1, 1], [1, 1], [1, 2])
+    edges = segmentation.Thresholds(recency=(1, 2, 3, 4), frequency=(1, 2, 3, 4), monetary=(1, 1.2, 1.3, 1.4))
+    frame = scored(base, edges, SEGMENTS)
+    # F 1 with M 1 is 1; F 1 with M 5 is 3; F 1 with M 2 would be 1.5, rounded to 2.
+    assert frame["fm"].tolist() == [1, 3]
+    low = segmentation.Thresholds(recency=(1, 2, 3, 4), frequency=(1, 2, 3, 4), monetary=(1, 2, 3, 4))
+    assert scored(base, low, SEGMENTS)["fm"].tolist() == [1, 2]
+
+
+def random_rows(seed=1, n=400, customers=120):
+    rng = np.random.default_rng(seed)
+    rows = [
+        (f"c{rng.integers(customers)}", pd.Timestamp("2022-07-01") + pd.Timedelta(days=int(rng.integers(730))), round(rng.lognormal(3, 1), 2))
+        for _ in range(n)
+    ]
+    refunds = [(who, when + pd.Timedelta(days=2), -round(money / 3, 2), "refund") for who, when, money in rows[::17]]
+    return [*rows, *refunds, (None, "2024-01-01", 33.33), ("only_refund", "2024-01-02", -4.44, "refund")]
+
+
+def test_segments_add_up_to_the_ledger_to_the_cent(ledger):
+    orders = ledger(random_rows())
+    result = run(orders)
+    total = orders.filter(orders.ordered_at < AS_OF).revenue.sum().execute()
+    assert result.summary["revenue"].sum() + sum(result.apart.values()) == pytest.approx(total, abs=0.005)
+    assert result.apart["guests"] == 33.33
+    assert result.apart["customers with refunds only"] == -4.44
+    assert result.summary["customers"].sum() == len(result.customers)
+    assert result.checks()[0].status == "pass"
+
+
+def test_every_segment_has_shares_with_intervals(ledger):
+    summary = run(ledger(random_rows())).summary
+    assert summary["share_customers"].sum() == pytest.approx(1)
+    assert summary["share_revenue"].sum() == pytest.approx(1)
+    assert (summary["share_low"] <= summary["share_customers"]).all()
+    assert (summary["revenue_low"] <= summary["share_revenue"]).all()
+    assert (summary["share_revenue"] <= summary["revenue_high"]).all()
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("ann", "2024-01-01", 5)],
+        [("ann", "2024-01-01", -5, "refund")],
+        [(None, "2024-01-01", 5)],
+        [("ann", "2024-01-01", 0), ("bob", "2024-01-02", 0)],
+        [(f"c{place}", "2024-01-01", 5) for place in range(12)],
+    ],
+    ids=["one customer", "all refunds", "guests only", "free orders", "all equal"],
+)
+def test_thin_data_give_an_honest_report(ledger, rows):
+    result = run(ledger(rows))
+    assert result.headline()
+    assert result.figure()._repr_html_()
+    assert "nan" not in result.table()._repr_html_().lower()
+    for number in result.numbers().values():
+        assert number.value is None or np.isfinite(number.value)
+    moves = migrate(ledger(rows))
+    assert moves.figure()._repr_html_()
+    worth = value(result.customers)
+    assert worth._repr_html_()
+
+
+def migrate(orders, start=datetime(2024, 1, 1), months=12):  # noqa: DTZ001
+    return segmentation.migration(orders, start=start, end=AS_OF, window_months=months, edges=None, scheme=None, **SETTINGS)
+
+
+def test_migration_rows_add_up_and_counts_reconcile_with_both_dates(ledger):
+    moves = migrate(ledger(random_rows(n=700)))
+    assert moves.shares.sum(axis=1).to_numpy() == pytest.approx(1)
+    assert moves.checks()[0].status == "pass"
+    sizes = moves.sizes.set_index("segment")
+    assert moves.counts.drop(columns="Lapsed").to_numpy().sum() == sizes["frozen"].sum()
+    assert moves.counts.drop(index=["New", "Reactivated"], errors="ignore").to_numpy().sum() == sizes["before"].sum()
+
+
+def test_new_reactivated_and_lapsed_are_told_apart(ledger):
+    rows = [
+        ("stays", "2023-06-01", 10), ("stays", "2024-05-01", 10),
+        ("lapses", "2023-02-01", 10),
+        ("new", "2024-05-01", 10),
+        ("back", "2021-01-01", 10), ("back", "2024-05-01", 10),
+    ]
+    moves = migrate(ledger(rows))
+    found = {key: number.value for key, number in moves.numbers().items()}
+    assert (found["migration.new"], found["migration.reactivated"], found["migration.lapsed"]) == (1, 1, 1)
+
+
+def test_moved_revenue_is_that_of_the_same_customers_with_an_interval(ledger):
+    moves = migrate(ledger(random_rows(n=700)))
+    table = moves.revenue.set_index("segment")
+    parts, total = table.drop(index="All who were there"), table.loc["All who were there"]
+    assert parts[["customers", "before", "after", "moved"]].sum().to_numpy() == pytest.approx(
+        total[["customers", "before", "after", "moved"]].to_numpy(float)
+    )
+    assert total["low"] < total["moved"] < total["high"]
+
+
+def test_a_decline_of_the_whole_base_shows_under_frozen_thresholds_only(ledger):
+    rng = np.random.default_rng(4)
+    rows = []
+    for place in range(300):
+        pace = rng.integers(1, 9)
+        rows += [(f"c{place}", pd.Timestamp("2023-01-01") + pd.Timedelta(days=int(d)), 20.0) for d in rng.integers(0, 364, pace)]
+        # In the later window everybody orders half as much and not since March.
+        rows += [(f"c{place}", pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(d)), 10.0) for d in rng.integers(0, 60, pace // 2)]
+    sizes = migrate(ledger(rows), months=6).sizes.set_index("segment")
+    share = sizes / sizes.sum()
+    weak = ["At Risk", "Can't Lose", "Hibernating", "Lost", "About to Sleep", "Needs Attention"]
+    assert share.loc[weak, "frozen"].sum() > share.loc[weak, "before"].sum() + 0.2
+    assert abs(share.loc[weak, "requantiled"].sum() - share.loc[weak, "before"].sum()) < 0.15
+
+
+def value(customers, **changes):
+    chosen = {"as_of": AS_OF, "window_months": 24, "horizon_months": 12, "margin": 0.4, "cac": None, **SETTINGS, **changes}
+    return segmentation.value_segments(customers, **chosen)
+
+
+def test_the_simple_clv_is_the_formula_of_the_definition():
+    # AOV 20, 6 orders in 3 months, 12 months ahead at 50 %, CAC 30: 20 x 2 x 12 x .5 - 30 = 210.
+    frame = pd.DataFrame({"aov": [20.0], "frequency": [6], "tenure_days": [3 * 365.25 / 12]})
+    found = segmentation.simple_clv(frame, months=24, horizon_months=12, margin=0.5, cac=30)
+    assert found.iat[0] == pytest.approx(210)
+
+
+def test_value_groups_hold_everyone_once_also_at_a_negative_margin(ledger):
+    customers = run(ledger(random_rows())).customers
+    for margin in (0.4, -0.2):
+        worth = value(customers, margin=margin)
+        assert worth.summary["customers"].sum() == len(customers)
+        assert worth.summary["share"].sum() == pytest.approx(1)
+        assert np.sign(worth.mean[0]) == np.sign(margin)
+
+
+def blobs(n=600, k=4, spread=0.35, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = np.array([[0, 0], [4, 4], [0, 4], [4, 0]])[:k]
+    label = rng.integers(0, k, n)
+    points = centres[label] + rng.normal(0, spread, (n, 2))
+    return pd.DataFrame({"channel: a": points[:, 0], "channel: b": points[:, 1]}), label
+
+
+@pytest.mark.parametrize("k", [2, 3, 4])
+def test_planted_clusters_are_recovered(k):
+    points, label = blobs(k=k)
+    found = clusters(points, share_customers=1.0, most=6, seed=1)
+    assert found.stable
+    assert found.k == k
+    assert adjusted_rand_score(label, found.labels) > 0.9
+
+
+@pytest.mark.parametrize("kind", ["normal", "uniform"])
+def test_noise_has_no_stable_segments_and_shows_none(kind):
+    rng = np.random.default_rng(5)
+    points = rng.normal(size=(400, 3)) if kind == "normal" else rng.uniform(size=(400, 3))
+    found = clusters(pd.DataFrame(points, columns=["channel: a", "channel: b", "channel: c"]), share_customers=1.0, most=5, seed=1)
+    assert not found.stable
+    assert (found.labels == 0).all()
+    assert found.tables() == {}
+    assert "No stable segments" in found.sentence().text
+    assert found.checks()[0].status == "warn"
+
+
+def test_few_customers_are_not_clustered():
+    found = clusters(pd.DataFrame({"aov": [1.0, 2.0, 3.0]}), share_customers=0.1, most=4, seed=1)
+    assert "Too few customers" in found.sentence().text
+
+
+def test_behaviour_is_that_of_customers_with_three_orders(ledger):
+    rows = [("ann", f"2024-0{month}-01", 30) for month in (1, 2, 3)] + [("bob", "2024-01-01", 10)]
+    found, share = segmentation.features(ledger(rows), as_of=AS_OF, since=None)
+    assert share == 0.5
+    assert found.loc["ann", "aov"] == 30
+    # Two orders after the first, within the 60 days to the last.
+    assert found.loc["ann", "orders_a_month"] == pytest.approx(2 / (60 / (365.25 / 12)))
+
+
+@pytest.fixture
+def profiled():
+    rng = np.random.default_rng(7)
+    n = 400
+    segments = pd.DataFrame({"customer_id": [f"c{place}" for place in range(n)], "segment": np.repeat(["Best", "Rest"], n // 2)})
+    attributes = pd.DataFrame(
+        {
+            "customer_id": segments["customer_id"],
+            "plan": np.where(rng.random(n) < np.where(segments["segment"] == "Best", 0.8, 0.2), "gold", "tin"),
+            "town": np.where(np.arange(n) < 4, "Tiny", "Big"),
+            "email": [f"person{place}@example.com" for place in range(n)],
+            "contact": [f"+44 20 7946 {place:04d}" for place in range(n)],
+            "last_name": "Secretname",
+        }
+    )
+    con = ibis.duckdb.connect()
+    table = con.create_table("customers", ibis.memtable(attributes))
+    return segmentation.profiles(segments, table, below=10, level=0.95)
+
+
+def test_a_profile_is_an_index_against_the_base_with_an_interval(profiled):
+    gold = profiled.cells.set_index(["segment", "attribute", "value"]).loc[("Best", "plan", "gold")]
+    assert gold["index"] == pytest.approx(100 * gold["share"] / gold["base"])
+    assert 100 < gold["low"] < gold["index"] < gold["high"]
+
+
+def test_small_cells_are_suppressed_and_counted(profiled):
+    assert "Tiny" not in set(profiled.cells["value"])
+    assert profiled.suppressed == 1
+    assert (profiled.cells["customers"] >= 10).all()
+
+
+def test_no_email_phone_or_name_is_shown(profiled):
+    assert profiled.personal == ("email", "contact", "last_name")
+    html = profiled._repr_html_() + profiled.cells.to_csv()
+    for secret in ("@example.com", "7946", "Secretname"):
+        assert secret not in html
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "personal"),
+    [("e-mail", ["x"], True), ("note", ["a@b.co"] * 3, True), ("mobile_no", ["1"], True), ("plan", ["gold"], False), ("region", ["North"], False)],
+)
+def test_personal_columns_are_known_by_name_or_by_values(name, values, personal):
+    assert is_personal(pd.Series(values, name=name)) == personal
+
+
+def test_a_playbook_gives_each_segment_an_action_that_is_an_assumption(ledger):
+    result = run(ledger(random_rows()))
+    content = {name: {"trait": "t", "action": "Do x.", "example": "e"} for name in RFM}
+    plays = segmentation.playbook(content, result.summary, segments=RFM, path="p.yaml")
+    assert len(plays.decisions()) == len(result.summary)
+    assert {decision.evidence for decision in plays.decisions()} == {"assumption"}
+    with pytest.raises(ParamsError, match=r"p.yaml: no segment is called 'Chmpions'"):
+        segmentation.playbook({"Chmpions": {}}, result.summary, segments=RFM, path="p.yaml")
+    with pytest.raises(ParamsError, match=r"p.yaml: Lost must have trait, action, example"):
+        segmentation.playbook({"Lost": {"acton": "x"}}, result.summary, segments=RFM, path="p.yaml")
+    silent = segmentation.playbook({}, result.summary, segments=RFM, path="p.yaml")
+    assert "No entry in the playbook" in silent._repr_html_()
+    assert silent.decisions() == []
