@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import textwrap
-from datetime import datetime
 from pathlib import Path
 
 import ibis
@@ -80,9 +79,3 @@ def params_folder(tmp_path):
         return folder
 
     return write
-
-
-@pytest.fixture
-def day():
-    """A naive moment from its parts."""
-    return lambda *parts: datetime(*parts)  # noqa: DTZ001 - local time

@@ -89,7 +89,12 @@ def test_the_file_and_the_client_in_it_must_agree(params_folder):
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("a: 1\na: 2\n", "'a' stands twice"), ("a: &x 1\nb: *x\n", "aliases"), ("- 1\n", "mapping"), ("a: [", "acme.yaml")],
+    [
+        ("a: 1\na: 2\n", "'a' stands twice"),
+        ("a: &x 1\nb: *x\n", "aliases"),
+        ("- 1\n", "mapping"),
+        ("a: [", "acme.yaml"),
+    ],
 )
 def test_yaml_that_hides_what_it_says_is_refused(tmp_path, text, told):
     path = tmp_path / "acme.yaml"
@@ -102,5 +107,5 @@ def test_variables_in_paths_are_filled_and_a_missing_one_is_named(monkeypatch):
     monkeypatch.setenv("SOMEWHERE", "/data")
     assert str(expand("${SOMEWHERE}/x.csv", key="k")) == "/data/x.csv"
     monkeypatch.delenv("SOMEWHERE")
-    with pytest.raises(ParamsError, match="data.tables.orders.from: environment variable SOMEWHERE is not set"):
+    with pytest.raises(ParamsError, match=r"data.tables.orders.from: environment variable SOMEWHERE is not set"):
         expand("${SOMEWHERE}/x.csv", key="data.tables.orders.from")

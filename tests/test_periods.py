@@ -43,7 +43,10 @@ def test_periods_touch_without_gap_or_overlap(day, form):
     assert parse_period(before.label) == before
 
 
-@pytest.mark.parametrize("name", ["2024-Q5", "2024-13", "2024-W54", "yesterday", "../etc", "2024-02-30..2024-03-01", "2024-03-02..2024-03-01"])
+@pytest.mark.parametrize(
+    "name",
+    ["2024-Q5", "2024-13", "2024-W54", "yesterday", "../etc", "2024-02-30..2024-03-01", "2024-03-02..2024-03-01"],
+)
 def test_an_unknown_period_names_the_forms_there_are(name):
     with pytest.raises(ParamsError, match="2024-Q4") as error:
         parse_period(name)

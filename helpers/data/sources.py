@@ -192,18 +192,16 @@ def _delimited(
         options["delim"] = "\t"
     if source.header:
         options["names"] = list(source.header)
-    readable, recoded = [], None
-    for path in paths:
-        copy, faults = _as_utf8(path, source.encoding)
-        readable.append(str(copy))
-        if faults and recoded is None:
-            recoded = faults
-        elif faults and recoded:
-            recoded = (recoded[0] + faults[0], recoded[1])
-    return con.read_csv(readable, table_name=f"{name}_text", **options), recoded
+    with tempfile.TemporaryDirectory(prefix="valuebook-") as scratch:
+        copies = [_as_utf8(path, source.encoding, Path(scratch) / str(place)) for place, path in enumerate(paths)]
+        faults = [found for _copy, found in copies if found]
+        raw = con.read_csv([str(copy) for copy, _found in copies], table_name=f"{name}_file", **options)
+        # The engine takes the rows over before the UTF-8 copies go away.
+        held = con.create_table(f"{name}_text", raw, temp=True)
+    return held, (sum(count for count, _first in faults), faults[0][1]) if faults else None
 
 
-def _as_utf8(path: Path, encoding: str | None) -> tuple[Path, tuple[int, int] | None]:
+def _as_utf8(path: Path, encoding: str | None, copy: Path) -> tuple[Path, tuple[int, int] | None]:
     """The file, or a UTF-8 copy of it; and how many lines had to be read as Windows-1252, from which on."""
     if path.suffix == ".gz" and encoding is None:
         return path, None
@@ -211,8 +209,6 @@ def _as_utf8(path: Path, encoding: str | None) -> tuple[Path, tuple[int, int] | 
         marked = BYTE_ORDER_MARKS.get(file.read(2))
     if encoding is None and marked is None and _is_utf8(path):
         return path, None
-    folder = Path(tempfile.mkdtemp(prefix="valuebook-"))
-    copy = folder / path.name
     if encoding or marked:
         with path.open(encoding=encoding or marked, newline="") as text, copy.open("w", encoding="utf-8", newline="") as out:
             while part := text.read(CHUNK):

@@ -87,8 +87,8 @@ def write_excel(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
 def _write_sheet(sheet: Any, frame: pd.DataFrame, head: Any) -> None:
     sheet.freeze_panes(1, 1)
     for place, column in enumerate(frame.columns):
-        longest = frame[column].head(200).astype("string").str.len().max() if len(frame) else 0
-        width = max(len(str(column)), 0 if longest != longest else int(longest))  # noqa: PLR0124 - NaN
+        texts = frame[column].head(200).astype("string").fillna("")
+        width = max([len(str(column)), *texts.str.len()])
         sheet.set_column(place, place, min(width + 2, WIDEST))
     sheet.write_row(0, 0, [safe_cell(str(column)) for column in frame.columns], head)
     for row, values in enumerate(frame.itertuples(index=False, name=None), start=1):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor, as_completed
+import contextlib
+import os
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from helpers.running.plan import LAST
 from helpers.study import read_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from helpers.reporting.findings import Findings
@@ -38,22 +39,24 @@ def run_batch(plan: Plan, *, params: Path, reports: Path, jobs: int, told: Calla
     outcomes: list[Outcome] = []
     first = [job for job in plan.jobs if job.topic != LAST]
     for wave in (first, [job for job in plan.jobs if job.topic == LAST]):
-        outcomes += _wave(wave, params=params, reports=reports, jobs=jobs, told=told)
+        with _folders(params, reports):
+            outcomes += _wave(wave, params=params, jobs=jobs, told=told)
     for client, period in dict.fromkeys((job.client, job.period) for job in plan.jobs):
         write_study(client, period, outcomes, params=params, reports=reports)
     write_portal(reports)
     return outcomes
 
 
-def _wave(wave: list[Job], *, params: Path, reports: Path, jobs: int, told: Callable[[Outcome], None]) -> list[Outcome]:
-    run = partial(run_job, params=params, reports=reports)
+def _wave(wave: list[Job], *, params: Path, jobs: int, told: Callable[[Outcome], None]) -> list[Outcome]:
+    run = partial(run_job, params=params)
     outcomes = []
     if jobs == 1 or len(wave) < 2:  # noqa: PLR2004 - nothing to run side by side
         for job in wave:
             outcomes.append(run(job))
             told(outcomes[-1])
         return outcomes
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    # A thread a notebook is enough: the work is done in the kernel, a process of its own.
+    with ThreadPoolExecutor(jobs) as pool:
         for done in as_completed([pool.submit(run, job) for job in wave]):
             outcomes.append(done.result())
             told(outcomes[-1])
@@ -95,3 +98,18 @@ def write_portal(reports: Path) -> None:
 def _findings(folder: Path) -> list[Findings]:
     paths = sorted(path for path in folder.glob("*.json") if path.name != "manifest.json")
     return [read_findings(path) for path in paths]
+
+
+@contextlib.contextmanager
+def _folders(params: Path, reports: Path) -> Iterator[None]:
+    """Tell this process and its kernels where params and reports are."""
+    before = {name: os.environ.get(name) for name in ("VALUEBOOK_PARAMS", "VALUEBOOK_REPORTS")}
+    os.environ |= {"VALUEBOOK_PARAMS": str(params.resolve()), "VALUEBOOK_REPORTS": str(reports.resolve())}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name)
+            else:
+                os.environ[name] = value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 import time
@@ -11,9 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from helpers.params import ROOT, expand, load_params
+from helpers.params import expand, load_params
 from helpers.reporting.export import write_json, write_text
 from helpers.reporting.findings import Findings
 from helpers.reporting.html import Brand, Provenance, render
@@ -21,9 +20,6 @@ from helpers.reporting.pages import failure_page
 from helpers.reporting.words import use_language
 from helpers.running.plan import Job, notebook
 from helpers.study import read_findings, study_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LONGEST_REASON = 500
 
@@ -38,7 +34,7 @@ class Outcome:
     seconds: float
 
 
-def run_job(job: Job, *, params: Path, reports: Path) -> Outcome:
+def run_job(job: Job, *, params: Path) -> Outcome:
     """Run one job: execute its notebook and write its report.
 
     A notebook that fails leaves findings that say so and an error page; nothing it half wrote stays.
@@ -46,31 +42,26 @@ def run_job(job: Job, *, params: Path, reports: Path) -> Outcome:
     Args:
         job: What to run.
         params: Folder of params files.
-        reports: Folder of reports.
     """
     started = time.monotonic()
-    with _folders(params, reports):
-        content = load_params(job.client, folder=params)
-        use_language(content.locale, content.currency)
-        folder = study_folder(job.client, job.period)
-        (folder / f"{job.topic}.json").unlink(missing_ok=True)
-        if job.skip:
-            return _without_report(job, "skipped", job.skip, folder, started)
-        try:
-            executed = _execute(job, folder)
-            findings = read_findings(folder / f"{job.topic}.json")
-            page = _page(executed, findings, content, seconds=time.monotonic() - started)
-        except Exception as error:  # noqa: BLE001 - whatever stops a job is told in its own page and the exit code
-            reason = _reason(error)
-            trace = "".join(traceback.format_exception(error))
-            write_text(
-                folder / f"{job.topic}.html",
-                failure_page(client=content.name, period=job.period, topic=job.topic, reason=reason, trace=trace),
-            )
-            return _without_report(job, "failed", reason, folder, started)
-        write_text(folder / f"{job.topic}.html", page)
-        seconds = time.monotonic() - started
-        return Outcome(job=job, status=findings.status, reason=findings.reason, seconds=seconds)
+    content = load_params(job.client, folder=params)
+    use_language(content.locale, content.currency)
+    folder = study_folder(job.client, job.period)
+    (folder / f"{job.topic}.json").unlink(missing_ok=True)
+    if job.skip:
+        return _without_report(job, "skipped", job.skip, folder, started)
+    try:
+        executed = _execute(job, folder)
+        findings = read_findings(folder / f"{job.topic}.json")
+        page = _page(executed, findings, content, seconds=time.monotonic() - started)
+    except Exception as error:  # noqa: BLE001 - whatever stops a job is told in its own page and the exit code
+        reason = _reason(error)
+        trace = "".join(traceback.format_exception(error))
+        failure = failure_page(client=content.name, period=job.period, topic=job.topic, reason=reason, trace=trace)
+        write_text(folder / f"{job.topic}.html", failure)
+        return _without_report(job, "failed", reason, folder, started)
+    write_text(folder / f"{job.topic}.html", page)
+    return Outcome(job=job, status=findings.status, reason=findings.reason, seconds=time.monotonic() - started)
 
 
 def _without_report(job: Job, status: Any, reason: str, folder: Path, started: float) -> Outcome:
@@ -92,7 +83,6 @@ def _execute(job: Job, folder: Path) -> Any:
                 str(written),
                 parameters={"client": job.client, "period": job.period},
                 kernel_name="python3",
-                cwd=str(ROOT),
                 progress_bar=False,
                 kernel_manager_class=_local_kernels(),
             )
@@ -142,18 +132,3 @@ def _reason(error: Exception) -> str:
     name = getattr(error, "ename", type(error).__name__)
     text = str(getattr(error, "evalue", error)).strip()
     return f"{name}: {text}"[:LONGEST_REASON]
-
-
-@contextlib.contextmanager
-def _folders(params: Path, reports: Path) -> Iterator[None]:
-    """Tell this process and its kernels where params and reports are."""
-    before = {name: os.environ.get(name) for name in ("VALUEBOOK_PARAMS", "VALUEBOOK_REPORTS")}
-    os.environ |= {"VALUEBOOK_PARAMS": str(params.resolve()), "VALUEBOOK_REPORTS": str(reports.resolve())}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value

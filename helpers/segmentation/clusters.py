@@ -235,7 +235,13 @@ def clusters(found: pd.DataFrame, *, share_customers: float, most: int, seed: in
 
 
 def _proved(
-    found: pd.DataFrame, points: NDArray, sample: NDArray, *, share_customers: float, most: int, rng: np.random.Generator
+    found: pd.DataFrame,
+    points: NDArray,
+    sample: NDArray,
+    *,
+    share_customers: float,
+    most: int,
+    rng: np.random.Generator,
 ) -> Clusters:
     """The best clustering of the points, put to proof on the sample."""
     tried = {k: _stability(sample, k, rng) for k in range(2, most + 1)}

@@ -16,6 +16,8 @@ REPLICATES = 2000
 # Above this many customers, they are drawn in so many random groups: the totals keep their variance, the cost stays.
 LARGEST = 20_000
 CHUNK = 4_000_000
+# An interval that reaches beyond a thousandfold change says nothing and is not told.
+LARGEST_LOG = 7.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +95,15 @@ def total_change(now: NDArray, before: NDArray, *, level: float, seed: int, repl
 
 
 def _relative(columns: NDArray, powers: NDArray, *, level: float, seed: int, replicates: int) -> Estimate:
-    """Product of powers of column sums, less one; taken on the log scale, where its distribution is more even."""
+    """Product of powers of column sums, less one; taken on the log scale, where its distribution is more even.
+
+    A sum that is not positive has no logarithm: the change is told without an interval, or not at all where it would
+    divide by such a sum.
+    """
+    totals = columns.sum(axis=0)
+    if len(columns) and (totals[powers < 0] > 0).all() and not (totals > 0).all():
+        value = float(np.prod(totals**powers)) - 1
+        return Estimate(value=value, low=None, high=None, level=level, n=len(columns))
     estimate = _bootstrap_t(
         columns,
         lambda totals: (np.log(totals) * powers).sum(axis=-1),
@@ -103,8 +113,13 @@ def _relative(columns: NDArray, powers: NDArray, *, level: float, seed: int, rep
         seed=seed,
         replicates=replicates,
     )
-    ends = [None if end is None else float(np.expm1(end)) for end in (estimate.value, estimate.low, estimate.high)]
-    return Estimate(value=ends[0], low=ends[1], high=ends[2], level=level, n=estimate.n)
+    if estimate.value is None:
+        return estimate
+    value = float(np.expm1(estimate.value))
+    if estimate.low is None or estimate.high is None or estimate.high > LARGEST_LOG:
+        return Estimate(value=value, low=None, high=None, level=level, n=estimate.n)
+    low, high = (float(np.expm1(end)) for end in (estimate.low, estimate.high))
+    return Estimate(value=value, low=low, high=high, level=level, n=estimate.n)
 
 
 def percentile(

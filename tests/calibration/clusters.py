@@ -38,7 +38,14 @@ def planted(seed: int) -> tuple[pd.DataFrame, np.ndarray]:
 def false_alarms(kind: str, seeds: range) -> dict[str, object]:
     """Share of seeds in which noise has no stable segments."""
     held = [not clusters(noise(kind, seed), share_customers=1.0, most=5, seed=seed).stable for seed in seeds]
-    return {"data": kind, "n": N, "first_seed": seeds.start, "seeds": len(seeds), "right": float(np.mean(held)), "least_ari": np.nan}
+    return {
+        "data": kind,
+        "n": N,
+        "first_seed": seeds.start,
+        "seeds": len(seeds),
+        "right": float(np.mean(held)),
+        "least_ari": np.nan,
+    }
 
 
 def recovery(seeds: range) -> dict[str, object]:
@@ -48,7 +55,14 @@ def recovery(seeds: range) -> dict[str, object]:
         points, label = planted(seed)
         index.append(adjusted_rand_score(label, clusters(points, share_customers=1.0, most=5, seed=seed).labels))
     right = float(np.mean(np.array(index) > 0.9))
-    return {"data": "planted", "n": N, "first_seed": seeds.start, "seeds": len(seeds), "right": right, "least_ari": min(index)}
+    return {
+        "data": "planted",
+        "n": N,
+        "first_seed": seeds.start,
+        "seeds": len(seeds),
+        "right": right,
+        "least_ari": min(index),
+    }
 
 
 if __name__ == "__main__":

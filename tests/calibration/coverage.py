@@ -35,7 +35,9 @@ class World:
     @staticmethod
     def _revenue(count: NDArray, level_of: NDArray, rng: np.random.Generator) -> NDArray:
         owner = np.repeat(np.arange(POPULATION), count)
-        return np.bincount(owner, weights=level_of[owner] * rng.lognormal(-0.125, 0.5, len(owner)), minlength=POPULATION)
+        return np.bincount(
+            owner, weights=level_of[owner] * rng.lognormal(-0.125, 0.5, len(owner)), minlength=POPULATION
+        )
 
     def columns(self, who: NDArray) -> dict[str, NDArray]:
         """Per-customer columns of some customers."""
@@ -59,40 +61,83 @@ Statistic = tuple[Callable[[dict[str, NDArray]], float], Callable[[dict[str, NDA
 def statistics() -> Iterator[tuple[str, Statistic]]:
     """Each KPI: its value for given customers, and its estimate with interval."""
     options = {"level": LEVEL, "replicates": REPLICATES}
-    for name, top, bottom in (("arpu.active", "revenue", "active"), ("aov", "revenue", "orders"), ("frequency", "orders", "active")):
-        yield name, (
-            lambda c, t=top, b=bottom: c[t].sum() / c[b].sum(),
-            lambda c, s, t=top, b=bottom: ratio(c[t], c[b], seed=s, **options),
+    for name, top, bottom in (
+        ("arpu.active", "revenue", "active"),
+        ("aov", "revenue", "orders"),
+        ("frequency", "orders", "active"),
+    ):
+        yield (
+            name,
+            (
+                lambda c, t=top, b=bottom: c[t].sum() / c[b].sum(),
+                lambda c, s, t=top, b=bottom: ratio(c[t], c[b], seed=s, **options),
+            ),
         )
-        yield f"{name}.change", (
-            lambda c, t=top, b=bottom: c[t].sum() / c[b].sum() * c[f"{b}_before"].sum() / c[f"{t}_before"].sum() - 1,
-            lambda c, s, t=top, b=bottom: ratio_change(c[t], c[b], c[f"{t}_before"], c[f"{b}_before"], seed=s, **options),
+        yield (
+            f"{name}.change",
+            (
+                lambda c, t=top, b=bottom: (
+                    c[t].sum() / c[b].sum() * c[f"{b}_before"].sum() / c[f"{t}_before"].sum() - 1
+                ),
+                lambda c, s, t=top, b=bottom: ratio_change(
+                    c[t], c[b], c[f"{t}_before"], c[f"{b}_before"], seed=s, **options
+                ),
+            ),
         )
     for name in ("revenue", "orders", "active"):
-        yield f"{name}.change", (
-            lambda c, k=name: c[k].sum() / c[f"{k}_before"].sum() - 1,
-            lambda c, s, k=name: total_change(c[k], c[f"{k}_before"], seed=s, **options),
+        yield (
+            f"{name}.change",
+            (
+                lambda c, k=name: c[k].sum() / c[f"{k}_before"].sum() - 1,
+                lambda c, s, k=name: total_change(c[k], c[f"{k}_before"], seed=s, **options),
+            ),
         )
-    yield "arpu.registered", (lambda c: c["revenue"].mean(), lambda c, s: ratio(c["revenue"], np.ones(len(c["revenue"])), seed=s, **options))
-    yield "repeat_rate", (lambda c: (c["orders"] > 1).mean(), lambda c, s: wilson(int((c["orders"] > 1).sum()), len(c["orders"]), level=LEVEL))
-    yield "aov.median", (
-        lambda c: float(np.median(np.repeat(c["value"], c["orders"].astype(int)))),
-        lambda c, s: clustered_median(
-            np.repeat(c["value"], c["orders"].astype(int)), np.repeat(np.arange(len(c["value"])), c["orders"].astype(int)), level=LEVEL
+    yield (
+        "arpu.registered",
+        (
+            lambda c: c["revenue"].mean(),
+            lambda c, s: ratio(c["revenue"], np.ones(len(c["revenue"])), seed=s, **options),
         ),
     )
-    yield "concentration.gini", (
-        lambda c: gini_coefficient(c["revenue"][c["revenue"] > 0]),
-        lambda c, s: gini(c["revenue"][c["revenue"] > 0], level=LEVEL, seed=s, replicates=400),
+    yield (
+        "repeat_rate",
+        (
+            lambda c: (c["orders"] > 1).mean(),
+            lambda c, s: wilson(int((c["orders"] > 1).sum()), len(c["orders"]), level=LEVEL),
+        ),
     )
-    yield "nps", (
-        lambda c: (c["answer"] == 0).mean() - (c["answer"] == 2).mean(),
-        lambda c, s: net_promoter_score(*(int((c["answer"] == place).sum()) for place in range(3)), level=LEVEL),
+    yield (
+        "aov.median",
+        (
+            lambda c: float(np.median(np.repeat(c["value"], c["orders"].astype(int)))),
+            lambda c, s: clustered_median(
+                np.repeat(c["value"], c["orders"].astype(int)),
+                np.repeat(np.arange(len(c["value"])), c["orders"].astype(int)),
+                level=LEVEL,
+            ),
+        ),
+    )
+    yield (
+        "concentration.gini",
+        (
+            lambda c: gini_coefficient(c["revenue"][c["revenue"] > 0]),
+            lambda c, s: gini(c["revenue"][c["revenue"] > 0], level=LEVEL, seed=s, replicates=400),
+        ),
+    )
+    yield (
+        "nps",
+        (
+            lambda c: (c["answer"] == 0).mean() - (c["answer"] == 2).mean(),
+            lambda c, s: net_promoter_score(*(int((c["answer"] == place).sum()) for place in range(3)), level=LEVEL),
+        ),
     )
     for place, effect in enumerate(EFFECTS[:3]):
-        yield f"bridge.{effect}", (
-            lambda c, p=place: float(split(_bridge(c).sum(axis=0))[p]),
-            lambda c, s, p=place: _bridge_estimate(c, s, p),
+        yield (
+            f"bridge.{effect}",
+            (
+                lambda c, p=place: float(split(_bridge(c).sum(axis=0))[p]),
+                lambda c, s, p=place: _bridge_estimate(c, s, p),
+            ),
         )
 
 

@@ -63,7 +63,15 @@ def test_every_ratio_has_interval_n_and_definition(see):
     rows = [(f"c{rng.integers(200)}", f"2024-0{rng.integers(1, 7)}-15", rng.lognormal(3, 1)) for _ in range(900)]
     result = find(see(rows))
     numbers, definitions = result.numbers(), result.definitions()
-    for key in ("arpu.active", "arpu.registered", "aov", "aov.median", "frequency", "repeat_rate.lifetime", "repeat_rate.90d"):
+    for key in (
+        "arpu.active",
+        "arpu.registered",
+        "aov",
+        "aov.median",
+        "frequency",
+        "repeat_rate.lifetime",
+        "repeat_rate.90d",
+    ):
         number = numbers[key]
         assert number.low < number.value < number.high, key
         assert number.n > 0
@@ -144,7 +152,9 @@ def test_flow_reconciles_with_both_periods(see):
 
 def test_the_bridge_of_a_tiny_ledger_is_that_of_pen_and_paper(see):
     # Before: one new customer, 1 order of 10. Now: the same (first year) with 2 orders of 15 each.
-    result = pulse.bridge(see([("ann", "2024-02-01", 10), ("ann", "2024-05-01", 15), ("ann", "2024-05-02", 15)]), **SETTINGS)
+    result = pulse.bridge(
+        see([("ann", "2024-02-01", 10), ("ann", "2024-05-01", 15), ("ann", "2024-05-02", 15)]), **SETTINGS
+    )
     assert (result.before, result.now) == (10, 30)
     # The segment 'new' vanishes and 'first year' appears: all of the change is mix.
     assert result.effects == pytest.approx({"mix": 20, "frequency": 0, "aov": 0, "refunds": 0})
@@ -162,9 +172,7 @@ amounts = st.floats(-1e5, 1e5)
 
 
 @settings(max_examples=200, deadline=None)
-@given(
-    st.lists(st.tuples(counts, st.integers(0, 5), amounts), min_size=6, max_size=6), amounts, amounts
-)
+@given(st.lists(st.tuples(counts, st.integers(0, 5), amounts), min_size=6, max_size=6), amounts, amounts)
 def test_the_bridge_closes_whatever_appears_or_vanishes(cells, late_before, late_now):
     active = np.array([cell[0] for cell in cells], float)
     active[0] += 1
@@ -175,12 +183,17 @@ def test_the_bridge_closes_whatever_appears_or_vanishes(cells, late_before, late
     now = [*active[3:], *orders[3:], *revenue[3:], late_now]
     arpu = [(sum(part[6:9]) + part[9]) / sum(part[:3]) for part in (before, now)]
     effects = split(np.array([*before, *now]))
-    assert effects.sum() == pytest.approx(arpu[1] - arpu[0], abs=1e-9 * max(1, *np.abs(revenue), abs(late_before), abs(late_now)))
+    assert effects.sum() == pytest.approx(
+        arpu[1] - arpu[0], abs=1e-9 * max(1, *np.abs(revenue), abs(late_before), abs(late_now))
+    )
 
 
 def test_the_decimals_of_the_bridge_close_on_real_shapes(see):
     rng = np.random.default_rng(9)
-    rows = [(f"c{rng.integers(80)}", f"202{rng.integers(2, 5)}-0{rng.integers(1, 7)}-15", round(rng.lognormal(3, 1), 2)) for _ in range(600)]
+    rows = [
+        (f"c{rng.integers(80)}", f"202{rng.integers(2, 5)}-0{rng.integers(1, 7)}-15", round(rng.lognormal(3, 1), 2))
+        for _ in range(600)
+    ]
     result = pulse.bridge(see(rows), **SETTINGS)
     assert abs(result.gap) < 1e-9
     assert result.checks()[0].status == "pass"
@@ -201,7 +214,10 @@ def test_cohorts_mask_the_months_that_the_data_cut(ledger):
 
 
 def test_deciles_hold_all_revenue_and_leave_out_who_brought_none(see):
-    rows = [(f"c{place:02d}", "2024-05-01", place) for place in range(21)] + [("neg", "2024-05-01", 5), ("neg", "2024-05-02", -9, "refund")]
+    rows = [(f"c{place:02d}", "2024-05-01", place) for place in range(21)] + [
+        ("neg", "2024-05-01", 5),
+        ("neg", "2024-05-02", -9, "refund"),
+    ]
     result = pulse.concentration(see(rows), level=0.95, seed=1)
     assert result.deciles["revenue"].sum() == sum(range(21))
     assert result.deciles["cumulative"].iloc[-1] == pytest.approx(1)

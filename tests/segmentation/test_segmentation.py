@@ -46,7 +46,10 @@ def test_the_kits_own_scheme_is_a_partition_of_25_cells():
         ({"Champions": ("55", "54")}, "no segment has 45"),
         ({"Recent": ("51", "55")}, r"several segments have 55 \(Champions, Recent\)"),
         ({"Recent": ("51", "61")}, r"there is no code 61 \(Recent\)"),
-        ({"Champions": ("55",), "Lost": ("11", "12")}, r"no segment has 45, 54; several segments have 12 \(Hibernating, Lost\)"),
+        (
+            {"Champions": ("55",), "Lost": ("11", "12")},
+            r"no segment has 45, 54; several segments have 12 \(Hibernating, Lost\)",
+        ),
     ],
 )
 def test_a_scheme_that_is_no_partition_lists_the_cells(change, told):
@@ -71,7 +74,11 @@ def bases(draw):
     rng = np.random.default_rng(draw(st.integers(0, 2**31)))
     frequency = np.where(rng.random(n) < once, 1, rng.integers(2, 9, n))
     monetary = draw(st.sampled_from(["equal", "skewed", "negative"]))
-    amounts = {"equal": np.full(n, 10.0), "skewed": rng.lognormal(3, 1, n).round(0), "negative": rng.normal(0, 20, n).round(0)}
+    amounts = {
+        "equal": np.full(n, 10.0),
+        "skewed": rng.lognormal(3, 1, n).round(0),
+        "negative": rng.normal(0, 20, n).round(0),
+    }
     return people(rng.integers(0, 30, n), frequency, amounts[monetary])
 
 
@@ -112,7 +119,11 @@ def test_frequency_and_money_are_averaged_and_rounded_half_up():
 def random_rows(seed=1, n=400, customers=120):
     rng = np.random.default_rng(seed)
     rows = [
-        (f"c{rng.integers(customers)}", pd.Timestamp("2022-07-01") + pd.Timedelta(days=int(rng.integers(730))), round(rng.lognormal(3, 1), 2))
+        (
+            f"c{rng.integers(customers)}",
+            pd.Timestamp("2022-07-01") + pd.Timedelta(days=int(rng.integers(730))),
+            round(rng.lognormal(3, 1), 2),
+        )
         for _ in range(n)
     ]
     refunds = [(who, when + pd.Timedelta(days=2), -round(money / 3, 2), "refund") for who, when, money in rows[::17]]
@@ -164,7 +175,9 @@ def test_thin_data_give_an_honest_report(ledger, rows):
 
 
 def migrate(orders, start=datetime(2024, 1, 1), months=12):  # noqa: DTZ001
-    return segmentation.migration(orders, start=start, end=AS_OF, window_months=months, edges=None, scheme=None, **SETTINGS)
+    return segmentation.migration(
+        orders, start=start, end=AS_OF, window_months=months, edges=None, scheme=None, **SETTINGS
+    )
 
 
 def test_migration_rows_add_up_and_counts_reconcile_with_both_dates(ledger):
@@ -178,10 +191,12 @@ def test_migration_rows_add_up_and_counts_reconcile_with_both_dates(ledger):
 
 def test_new_reactivated_and_lapsed_are_told_apart(ledger):
     rows = [
-        ("stays", "2023-06-01", 10), ("stays", "2024-05-01", 10),
+        ("stays", "2023-06-01", 10),
+        ("stays", "2024-05-01", 10),
         ("lapses", "2023-02-01", 10),
         ("new", "2024-05-01", 10),
-        ("back", "2021-01-01", 10), ("back", "2024-05-01", 10),
+        ("back", "2021-01-01", 10),
+        ("back", "2024-05-01", 10),
     ]
     moves = migrate(ledger(rows))
     found = {key: number.value for key, number in moves.numbers().items()}
@@ -203,9 +218,15 @@ def test_a_decline_of_the_whole_base_shows_under_frozen_thresholds_only(ledger):
     rows = []
     for place in range(300):
         pace = rng.integers(1, 9)
-        rows += [(f"c{place}", pd.Timestamp("2023-01-01") + pd.Timedelta(days=int(d)), 20.0) for d in rng.integers(0, 364, pace)]
+        rows += [
+            (f"c{place}", pd.Timestamp("2023-01-01") + pd.Timedelta(days=int(d)), 20.0)
+            for d in rng.integers(0, 364, pace)
+        ]
         # In the later window everybody orders half as much and not since March.
-        rows += [(f"c{place}", pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(d)), 10.0) for d in rng.integers(0, 60, pace // 2)]
+        rows += [
+            (f"c{place}", pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(d)), 10.0)
+            for d in rng.integers(0, 60, pace // 2)
+        ]
     sizes = migrate(ledger(rows), months=6).sizes.set_index("segment")
     share = sizes / sizes.sum()
     weak = ["At Risk", "Can't Lose", "Hibernating", "Lost", "About to Sleep", "Needs Attention"]
@@ -214,7 +235,15 @@ def test_a_decline_of_the_whole_base_shows_under_frozen_thresholds_only(ledger):
 
 
 def value(customers, **changes):
-    chosen = {"as_of": AS_OF, "window_months": 24, "horizon_months": 12, "margin": 0.4, "cac": None, **SETTINGS, **changes}
+    chosen = {
+        "as_of": AS_OF,
+        "window_months": 24,
+        "horizon_months": 12,
+        "margin": 0.4,
+        "cac": None,
+        **SETTINGS,
+        **changes,
+    }
     return segmentation.value_segments(customers, **chosen)
 
 
@@ -255,7 +284,9 @@ def test_planted_clusters_are_recovered(k):
 def test_noise_has_no_stable_segments_and_shows_none(kind):
     rng = np.random.default_rng(5)
     points = rng.normal(size=(400, 3)) if kind == "normal" else rng.uniform(size=(400, 3))
-    found = clusters(pd.DataFrame(points, columns=["channel: a", "channel: b", "channel: c"]), share_customers=1.0, most=5, seed=1)
+    found = clusters(
+        pd.DataFrame(points, columns=["channel: a", "channel: b", "channel: c"]), share_customers=1.0, most=5, seed=1
+    )
     assert not found.stable
     assert (found.labels == 0).all()
     assert found.tables() == {}
@@ -281,7 +312,9 @@ def test_behaviour_is_that_of_customers_with_three_orders(ledger):
 def profiled():
     rng = np.random.default_rng(7)
     n = 400
-    segments = pd.DataFrame({"customer_id": [f"c{place}" for place in range(n)], "segment": np.repeat(["Best", "Rest"], n // 2)})
+    segments = pd.DataFrame(
+        {"customer_id": [f"c{place}" for place in range(n)], "segment": np.repeat(["Best", "Rest"], n // 2)}
+    )
     attributes = pd.DataFrame(
         {
             "customer_id": segments["customer_id"],
@@ -318,7 +351,13 @@ def test_no_email_phone_or_name_is_shown(profiled):
 
 @pytest.mark.parametrize(
     ("name", "values", "personal"),
-    [("e-mail", ["x"], True), ("note", ["a@b.co"] * 3, True), ("mobile_no", ["1"], True), ("plan", ["gold"], False), ("region", ["North"], False)],
+    [
+        ("e-mail", ["x"], True),
+        ("note", ["a@b.co"] * 3, True),
+        ("mobile_no", ["1"], True),
+        ("plan", ["gold"], False),
+        ("region", ["North"], False),
+    ],
 )
 def test_personal_columns_are_known_by_name_or_by_values(name, values, personal):
     assert is_personal(pd.Series(values, name=name)) == personal

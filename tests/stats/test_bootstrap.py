@@ -43,7 +43,13 @@ def test_a_total_change_is_the_ratio_of_sums_less_one():
 
 @pytest.mark.parametrize(
     ("top", "bottom", "value"),
-    [([], [], None), ([5.0], [2.0], 2.5), ([1.0, 2.0], [0.0, 0.0], None), ([2.0, 2.0], [1.0, 1.0], 2.0), ([0.0, 0.0], [1.0, 1.0], 0.0)],
+    [
+        ([], [], None),
+        ([5.0], [2.0], 2.5),
+        ([1.0, 2.0], [0.0, 0.0], None),
+        ([2.0, 2.0], [1.0, 1.0], 2.0),
+        ([0.0, 0.0], [1.0, 1.0], 0.0),
+    ],
 )
 def test_where_the_data_do_not_tell_there_is_no_interval(top, bottom, value):
     found = ratio(np.array(top), np.array(bottom), level=0.95, seed=1)
