@@ -8,7 +8,6 @@ import time
 import traceback
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +74,10 @@ def _execute(job: Job, folder: Path) -> Any:
     import papermill
 
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".run-") as scratch:
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix=".run-") as scratch,
+        tempfile.TemporaryDirectory(prefix="vb-") as sockets,
+    ):
         written = Path(scratch) / f"{job.topic}.ipynb"
         try:
             executed = papermill.execute_notebook(
@@ -84,7 +86,7 @@ def _execute(job: Job, folder: Path) -> Any:
                 parameters={"client": job.client, "period": job.period},
                 kernel_name="python3",
                 progress_bar=False,
-                kernel_manager_class=_local_kernels(),
+                kernel_manager_class=_local_kernels(sockets),
             )
         finally:
             if written.exists():
@@ -92,9 +94,15 @@ def _execute(job: Job, folder: Path) -> Any:
     return executed
 
 
-@cache
-def _local_kernels() -> type:
-    """Kernels that are spoken to through files of this user: TCP would be open to everyone on the machine."""
+def _local_kernels(sockets: str) -> type:
+    """Kernels that are spoken to through sockets in a folder of their own.
+
+    TCP would be open to everyone on the machine; and without a folder each, two kernels that start at the same moment
+    could take the same sockets.
+
+    Args:
+        sockets: A private folder with a short path.
+    """
     from jupyter_client.manager import AsyncKernelManager
     from traitlets import default
 
@@ -102,6 +110,10 @@ def _local_kernels() -> type:
         @default("transport")
         def _transport(self) -> str:
             return "tcp" if os.name == "nt" else "ipc"
+
+        @default("ip")
+        def _ip(self) -> str:
+            return "127.0.0.1" if os.name == "nt" else str(Path(sockets) / "k")
 
     return LocalKernelManager
 

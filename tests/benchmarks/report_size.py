@@ -24,7 +24,9 @@ def main() -> int:
         ours = path.with_suffix(".html").stat().st_size
         sys.stdout.write(f"{path.parent.name} {path.stem}: valuebook {ours:,} bytes\n")
         for template in ("lab", "classic", "basic"):
-            body, _resources = HTMLExporter(template_name=template).from_notebook_node(nbformat.read(path, as_version=4))
+            body, _resources = HTMLExporter(template_name=template).from_notebook_node(
+                nbformat.read(path, as_version=4)
+            )
             size = len(body.encode())
             sys.stdout.write(f"  nbconvert {template:8} {size:,} bytes, {size / ours:.2f} x ours\n")
     return 0

@@ -61,16 +61,17 @@ def world(tmp_path_factory):
     )
     client(params, "refunds", f"orders: {{from: {base}/refunds.csv}}")
     rows = [
-        f"{place},c{place % 40},2024-0{1 + place % 6}-10,{10 + place % 7},<script>alert(1)</script>"
+        # Customers from c20 on are fewer and older, so that the hostile town is told apart in the profiles.
+        f"{place},c{place % 40},2024-0{6 if place % 40 < 20 else 1}-10,{90 if place % 40 < 20 else 9},<script>alert(1)</script>"
         for place in range(200)
     ]
     (base / "evil.csv").write_text("order_id,customer_id,ordered_at,revenue,channel\n" + "\n".join(rows) + "\n")
     attributes = [f"c{place},<img src=x onerror=alert(1)>,=1+1,person{place}@example.com" for place in range(40)]
     (base / "people.csv").write_text(
         "customer_id,town,motto,email\n"
-        + "\n".join(attributes[:30])
+        + "\n".join(attributes[:20])
         + "\n"
-        + "\n".join(f"c{place},Tame,plain,x{place}@example.com" for place in range(30, 40))
+        + "\n".join(f"c{place},Tame,plain,x{place}@example.com" for place in range(20, 40))
         + "\n"
     )
     client(
