@@ -151,7 +151,7 @@ class Bridge(Result):
             for place, (top, text) in enumerate(zip(tops, texts, strict=True)):
                 axes.annotate(text, (place, top), xytext=(0, 4), textcoords="offset points", ha="center")
             axes.set_xticks(range(6), labels)
-            axes.margins(y=0.15)
+            axes.set_ylim(min(0.0, *starts, now), 1.14 * max(tops))
             money_axis(axes.yaxis)
 
         change = self.now - self.before

@@ -275,6 +275,8 @@ def _style(theme: Theme) -> dict[str, Any]:
         "lines.linewidth": 2.0,
         "lines.solid_capstyle": "round",
         "legend.frameon": False,
+        "patch.force_edgecolor": False,
+        "patch.linewidth": 0,
     }
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
 
 CATALOGUES = Path(__file__).parent / "locale"
-COMPACT_FROM = 100_000
+COMPACT_FROM = 1_000_000
 MISSING = "–"
 
 
@@ -91,7 +91,7 @@ def money(value: float | None, *, digits: int | None = None, compact: bool = Fal
     Args:
         value: The amount.
         digits: Decimals; two below 100, none from there, unless given.
-        compact: Allow `£1.2M` from 100,000 on.
+        compact: Allow `£1.23M` from a million on.
     """
     if value is None or not math.isfinite(value):
         return MISSING
