@@ -46,7 +46,7 @@ bench: $(READY) ## Print the benchmarks, as ratios within one run
 	$(BIN)/python -m tests.benchmarks.report_size
 
 messages: $(READY) ## Collect the words to translate into the catalogue's template
-	$(BIN)/pybabel extract --quiet --no-location --omit-header --sort-output -F babel.cfg -k _ -k plural:1,2 -o helpers/reporting/locale/valuebook.pot helpers notebooks
+	$(BIN)/pybabel -q extract --no-location --omit-header --sort-output -F babel.cfg -k _ -k plural:1,2 -o helpers/reporting/locale/valuebook.pot helpers notebooks
 
 lock: ## Resolve the lock file anew (needs uv)
 	uv pip compile --universal --all-extras --no-annotate --no-header --python-version 3.12 pyproject.toml -o requirements.lock

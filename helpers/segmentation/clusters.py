@@ -11,9 +11,9 @@ import pandas as pd
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, number, percent
+from helpers.segmentation.structureless import STRUCTURELESS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     import ibis.expr.types as ir
@@ -25,8 +25,6 @@ LEAST_CUSTOMERS = 100
 LARGEST = 1_500
 RESAMPLES = 20
 NULLS = 19
-# A mode is one that rises by this share of the highest above its valleys; smaller bumps are noise of the sample.
-MODE = 0.05
 MONTH = 365.25 / 12
 
 
@@ -250,7 +248,7 @@ def _proved(
     held = [k for k, jaccard in tried.items() if min(jaccard) >= STABLE] or [max(tried, key=lambda k: min(tried[k]))]
     k = max(held, key=lambda k: silhouettes[k])
     silhouette, jaccard = silhouettes[k], tried[k]
-    null = max(max(_silhouette(draw(sample, rng), k, rng) for _null in range(NULLS)) for draw in _NULLS)
+    null = max(max(_silhouette(draw(sample, rng), k, rng) for _null in range(NULLS)) for draw in STRUCTURELESS)
     model = _kmeans(k, rng).fit(points)
     order = np.argsort(-np.bincount(model.labels_, minlength=k), kind="stable")
     rank = np.empty(k, int)
@@ -303,54 +301,3 @@ def _kmeans(k: int, rng: np.random.Generator) -> Any:
     from sklearn.cluster import KMeans
 
     return KMeans(k, n_init=3, random_state=int(rng.integers(2**31)))
-
-
-def _normal(points: NDArray, rng: np.random.Generator) -> NDArray:
-    return rng.multivariate_normal(points.mean(0), np.atleast_2d(np.cov(points.T)), len(points), method="eigh")
-
-
-def _unimodal(points: NDArray, rng: np.random.Generator) -> NDArray:
-    """Independent columns, each drawn from the nearest density with one mode (smoothed bootstrap of Silverman 1981)."""
-    drawn = []
-    for column in points.T:
-        width = _critical_width(column)
-        noisy = rng.choice(column, len(column)) + width * rng.standard_normal(len(column))
-        shrunk = (noisy - column.mean()) / np.sqrt(1 + width**2 / max(column.var(), 1e-12)) + column.mean()
-        drawn.append(shrunk)
-    return np.column_stack(drawn)
-
-
-def _unimodal_axes(points: NDArray, rng: np.random.Generator) -> NDArray:
-    """The same along the principal axes, which keeps the correlation of the columns."""
-    centre = points.mean(0)
-    _left, _scale, axes = np.linalg.svd(points - centre, full_matrices=False)
-    return _unimodal((points - centre) @ axes.T, rng) @ axes + centre
-
-
-def _critical_width(column: NDArray) -> float:
-    """Smallest width of a normal kernel at which a column's density has one mode that matters."""
-    from scipy.ndimage import gaussian_filter1d
-    from scipy.signal import find_peaks
-
-    spread = float(column.std())
-    if not spread > 0:
-        return 0.0
-    edges = np.linspace(column.min() - 3 * spread, column.max() + 3 * spread, 513)
-    counts = np.histogram(column, edges)[0].astype(float)
-    step = edges[1] - edges[0]
-    low, high = 0.05 * spread, 2.0 * spread
-    for _halving in range(12):
-        middle = (low + high) / 2
-        density = gaussian_filter1d(counts, middle / step, mode="constant")
-        if len(find_peaks(density, prominence=MODE * density.max())[0]) <= 1:
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-def _uniform(points: NDArray, rng: np.random.Generator) -> NDArray:
-    return rng.uniform(points.min(0), points.max(0), points.shape)
-
-
-_NULLS: tuple[Callable[[NDArray, np.random.Generator], NDArray], ...] = (_normal, _unimodal, _unimodal_axes, _uniform)

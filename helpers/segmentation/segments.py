@@ -14,8 +14,7 @@ from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _, language, money, number, percent, quantity
 from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
 from helpers.segmentation.schemes import RFM, prove_scheme
-from helpers.stats.bootstrap import percentile
-from helpers.stats.intervals import wilson
+from helpers.segmentation.summary import summarise
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -313,67 +312,6 @@ def rfm(
     return Segmentation(
         customers=customers, summary=summary, apart=apart, ledger=float(facts["ledger"]), edges=limits, level=level
     )
-
-
-def summarise(customers: pd.DataFrame, names: list[str], *, level: float, seed: int, replicates: int) -> pd.DataFrame:
-    """One row a segment that has customers, the largest revenue first.
-
-    Args:
-        customers: With `segment`, `monetary`, `frequency` and `recency_days`.
-        names: All segments.
-        level: Coverage of the intervals.
-        seed: Of the bootstrap.
-        replicates: Of the bootstrap.
-    """
-    found = [name for name in names if (customers["segment"] == name).any()]
-    n, total = len(customers), float(customers["monetary"].sum())
-    low = high = np.full(len(found), np.nan)
-    if n > 1 and total > 0:
-        money_in = np.column_stack(
-            [np.where(customers["segment"] == name, customers["monetary"], 0.0) for name in found]
-        )
-
-        def shares(totals: np.ndarray) -> np.ndarray:
-            return totals / totals.sum(axis=-1, keepdims=True)
-
-        low, high = percentile(money_in, shares, level=level, seed=seed, replicates=replicates)
-    rows = []
-    for place, name in enumerate(found):
-        part = customers[customers["segment"] == name]
-        share = wilson(len(part), n, level=level)
-        revenue = float(part["monetary"].sum())
-        rows.append(
-            {
-                "segment": name,
-                "customers": len(part),
-                "share_customers": share.value,
-                "share_low": share.low,
-                "share_high": share.high,
-                "revenue": revenue,
-                "share_revenue": revenue / total if total else np.nan,
-                "revenue_low": low[place],
-                "revenue_high": high[place],
-                "median_recency": float(part["recency_days"].median()),
-                "mean_frequency": float(part["frequency"].mean()),
-                "aov": revenue / float(part["frequency"].sum()),
-            }
-        )
-    names_of = [
-        "segment",
-        "customers",
-        "share_customers",
-        "share_low",
-        "share_high",
-        "revenue",
-        "share_revenue",
-        "revenue_low",
-        "revenue_high",
-        "median_recency",
-        "mean_frequency",
-        "aov",
-    ]
-    frame = pd.DataFrame(rows, columns=names_of)
-    return frame.sort_values("revenue", ascending=False, kind="stable", ignore_index=True)
 
 
 def _span(low: float, high: float) -> str:
