@@ -9,7 +9,7 @@ import traceback
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from helpers.params import expand, load_params
 from helpers.reporting.export import write_json, write_text
@@ -21,6 +21,7 @@ from helpers.running.plan import Job, notebook
 from helpers.study import read_findings, study_folder
 
 LONGEST_REASON = 500
+LONGEST_LOG = 4_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,7 @@ def _execute(job: Job, folder: Path) -> Any:
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix=".run-") as scratch,
         tempfile.TemporaryDirectory(prefix="vb-") as sockets,
+        tempfile.TemporaryFile() as log,
     ):
         written = Path(scratch) / f"{job.topic}.ipynb"
         try:
@@ -86,15 +88,20 @@ def _execute(job: Job, folder: Path) -> Any:
                 parameters={"client": job.client, "period": job.period},
                 kernel_name="python3",
                 progress_bar=False,
-                kernel_manager_class=_local_kernels(sockets),
+                kernel_manager_class=_local_kernels(sockets, log),
             )
+        except Exception as error:
+            log.seek(0)
+            if said := log.read().decode(errors="replace").strip():
+                error.add_note(f"The kernel said: {said[-LONGEST_LOG:]}")
+            raise
         finally:
             if written.exists():
                 written.replace(folder / written.name)
     return executed
 
 
-def _local_kernels(sockets: str) -> type:
+def _local_kernels(sockets: str, log: IO[bytes]) -> type:
     """Kernels that are spoken to through sockets in a folder of their own.
 
     TCP would be open to everyone on the machine; and without a folder each, two kernels that start at the same moment
@@ -102,6 +109,7 @@ def _local_kernels(sockets: str) -> type:
 
     Args:
         sockets: A private folder with a short path.
+        log: Takes what the kernel itself says.
     """
     from jupyter_client.manager import AsyncKernelManager
     from traitlets import default
@@ -114,6 +122,10 @@ def _local_kernels(sockets: str) -> type:
         @default("ip")
         def _ip(self) -> str:
             return "127.0.0.1" if os.name == "nt" else str(Path(sockets) / "k")
+
+        async def _async_pre_start_kernel(self, **options: Any) -> Any:
+            # What the kernel itself says is for the error page, not for the terminal of a batch.
+            return await super()._async_pre_start_kernel(**options, stderr=log)
 
     return LocalKernelManager
 
