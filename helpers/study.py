@@ -76,6 +76,11 @@ class Study:
         return int(self.params.seed)
 
     @property
+    def period_name(self) -> str:
+        """The period as a sentence names it."""
+        return _("the whole log") if self.period.label == "all" else self.period.label
+
+    @property
     def observed_until(self) -> datetime:
         """First moment that the data do not reach."""
         return resolve_period("all", first=self.tables.first, last=self.tables.last, grain="year").end
