@@ -103,8 +103,9 @@ class Figure:
         return str(
             Markup(
                 '<figure><figcaption><strong class="finding">{title}</strong><span class="subtitle">{subtitle}</span>'
-                '</figcaption><picture><source media="screen and (prefers-color-scheme: dark)" srcset="{dark}">'
-                '<img src="{light}" alt="{alt}" width="{width}" height="{height}"></picture>'
+                # Two images and not one <picture>: a browser picks a picture's source for the screen and prints that one.
+                '</figcaption><img class="on-light" src="{light}" alt="{alt}" width="{width}" height="{height}">'
+                '<img class="on-dark" hidden src="{dark}" alt="{alt}" width="{width}" height="{height}">'
                 '<p class="foot">{foot}</p><details class="data"><summary>{summary}</summary>{data}</details></figure>'
             ).format(
                 title=clean(self.title),

@@ -46,6 +46,9 @@ def test_a_page_opens_from_a_file_without_network_script_or_overflow(ran, browse
     page = measured.new_page()
     page.goto(path.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    dark = scheme == "dark"
+    assert page.locator("figure img.on-dark:visible").count() == dark * page.locator("figure").count()
+    assert page.locator("figure img.on-light:visible").count() == (not dark) * page.locator("figure").count()
     paper = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     assert (sum(map(int, paper[4:-1].split(","))) < 200) == (scheme == "dark")
     measured.close()
@@ -59,7 +62,8 @@ def test_print_never_is_dark_and_fits_a4(ran, browser, tmp_path):
     page.goto(path.as_uri())
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
-    assert page.evaluate("document.querySelector('figure img').currentSrc == document.querySelector('figure img').src")
+    assert page.locator("figure img.on-light").first.is_visible()
+    assert page.locator("figure img.on-dark:visible").count() == 0
     page.pdf(path=tmp_path / "p.pdf", prefer_css_page_size=True)
     assert (tmp_path / "p.pdf").read_bytes()[:4] == b"%PDF"
     context.close()
