@@ -1,0 +1,1 @@
+"""Customer lifetime value: purchase, spend and drop-out models, predictions and decisions."""
