@@ -31,7 +31,18 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-LIBRARIES = ("duckdb", "ibis-framework", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy", "statsmodels")
+LIBRARIES = (
+    "duckdb",
+    "ibis-framework",
+    "matplotlib",
+    "numpy",
+    "nutpie",
+    "pandas",
+    "pymc",
+    "scikit-learn",
+    "scipy",
+    "statsmodels",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +90,11 @@ class Study:
     def period_name(self) -> str:
         """The period as a sentence names it."""
         return _("the whole log") if self.period.label == "all" else self.period.label
+
+    @property
+    def first(self) -> datetime:
+        """Midnight of the log's first day."""
+        return datetime.combine(self.tables.first, datetime.min.time())
 
     @property
     def observed_until(self) -> datetime:

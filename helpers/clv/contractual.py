@@ -60,12 +60,7 @@ def log_likelihood(theta: Any, data: dict[str, Any], family: Contract) -> Any:
 
     def log_survival(t: Any) -> Any:
         moved = pt.switch(pt.gt(t, 0), pt.maximum(t, 1e-300) ** power, 0.0)
-        return (
-            pt.gammaln(beta + moved)
-            - pt.gammaln(total + moved)
-            + pt.gammaln(total)
-            - pt.gammaln(beta)
-        )
+        return pt.gammaln(beta + moved) - pt.gammaln(total + moved) + pt.gammaln(total) - pt.gammaln(beta)
 
     before = log_survival(pt.maximum(age - lost, 0))
     if family == "sbg":
@@ -76,7 +71,7 @@ def log_likelihood(theta: Any, data: dict[str, Any], family: Contract) -> Any:
 
 
 def to_parameters(theta: NDArray, family: Contract) -> dict[str, NDArray]:
-    """alpha and beta, and c where the family has it."""
+    """Alpha and beta, and c where the family has it."""
     total, share = np.exp(theta[..., 1]), 1 / (1 + np.exp(-theta[..., 0]))
     found = {"alpha": share * total, "beta": (1 - share) * total}
     return found | ({"c": np.exp(theta[..., 2])} if family == "bdw" else {})
@@ -91,7 +86,9 @@ def survival(parameters: dict[str, Any], t: Any) -> NDArray:
     return np.exp(betaln(alpha, beta + moved) - betaln(alpha, beta))
 
 
-def residual_lifetime(parameters: dict[str, Any], *, renewals: Any, discount: float, periods: int = FARTHEST) -> NDArray:
+def residual_lifetime(
+    parameters: dict[str, Any], *, renewals: Any, discount: float, periods: int = FARTHEST
+) -> NDArray:
     """Discounted expected renewals still to come of a customer about to renew (Fader & Hardie 2010).
 
     Args:

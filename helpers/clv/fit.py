@@ -188,7 +188,13 @@ def _negated(function: Any, shapes: list[tuple[int, ...]]) -> Any:
 
 
 def fit(
-    family: str, data: dict[str, NDArray], *, tier: Tier = "auto", draws: int = 1000, seed: int = 1, pooled: bool = False
+    family: str,
+    data: dict[str, NDArray],
+    *,
+    tier: Tier = "auto",
+    draws: int = 1000,
+    seed: int = 1,
+    pooled: bool = False,
 ) -> Posterior:
     """Posterior of a family given compressed rows.
 
@@ -248,9 +254,7 @@ def _laplace(family: str, made: Compiled, *, draws: int, seed: int, about: dict[
     return Posterior(family=family, theta=theta, tier="fast", k=float(k), **about)
 
 
-def _nuts(
-    family: str, made: Compiled, *, draws: int, seed: int, about: dict[str, Any]
-) -> Posterior:
+def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str, Any]) -> Posterior:
     import nutpie
     from arviz_stats.base import array_stats
 
@@ -289,4 +293,3 @@ def _nuts(
         hyper=hyper,
         **about,
     )
-

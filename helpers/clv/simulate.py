@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers.clv.purchase import NODES, REACH
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-MONTH = 365.25 / 12
 BLOCK = 512
-PILOT = 20_000
-CELLS = 50_000_000
+PILOT = 4_000
+CELLS = 10_000_000
 FEWEST, MOST = 100, 1000
 ORDERS_AT_MOST = 100_000
 
@@ -52,10 +53,11 @@ def simulate(
     T: NDArray,  # noqa: N803 - the literature's letter
     spend_x: NDArray,
     spend_total: NDArray,
-    spend_tilt: NDArray,
+    rate: NDArray,
     purchase: dict[str, NDArray],
     spend: dict[str, NDArray],
     discount: NDArray,
+    month: float,
     margin: float,
     cac: float,
     group: NDArray,
@@ -73,10 +75,11 @@ def simulate(
         T: Days from first order to now, shape (n,).
         spend_x: Orders the mean spend is known from, shape (n,).
         spend_total: Their sum, shape (n,).
-        spend_tilt: Factor on the spend scale, shape (n,), ones unless spend goes with frequency.
+        rate: Centred log order rate, which spend goes with where the spend parameters have a `c`; shape (n,).
         purchase: Parameters, shape (s, groups or 1) each, times in days.
-        spend: p, q, v, shape (s,) each.
+        spend: p, q, v and perhaps c, shape (s,) each.
         discount: Factor on what month k brings, shape (months,).
+        month: Days in a month.
         margin: Share of revenue.
         cac: What `p_above` compares with.
         group: Place of each customer's group, shape (n,).
@@ -91,10 +94,11 @@ def simulate(
     names = ("r", "alpha", "s", "beta") if process == "pareto_nbd" else ("r", "alpha", "a", "b")
     picks = rng.permutation(np.resize(np.arange(len(purchase["r"])), total))
     theta = np.stack([np.broadcast_to(purchase[name], purchase["r"].shape)[picks] for name in names], axis=-1)
-    money = np.stack([spend[name][rng.permutation(np.resize(np.arange(len(spend["p"])), total))] for name in "pqv"], -1)
+    places = rng.permutation(np.resize(np.arange(len(spend["p"])), total))
+    money = np.stack([spend.get(name, np.zeros_like(spend["p"]))[places] for name in "pqvc"], axis=-1)
     kernel = _kernel()
     kind = {"mbg_nbd": 1, "bg_nbd": 0, "pareto_nbd": 2}[process]
-    arrays = [np.ascontiguousarray(part, dtype=float) for part in (x, t_x, T, spend_x, spend_total, spend_tilt)]
+    arrays = [np.ascontiguousarray(part, dtype=float) for part in (x, t_x, T, spend_x, spend_total, rate)]
     own = group.astype(np.int64) if theta.shape[1] > 1 else np.zeros(n, dtype=np.int64)
     tail = (1 - level) / 2
     place = np.array([tail, 1 - tail])
@@ -109,6 +113,7 @@ def simulate(
             theta,
             money,
             discount * margin,
+            month,
             float(cac),
             place,
             top,
@@ -130,13 +135,29 @@ def _kernel() -> Callable[..., Any]:
     """The compiled loop over customers and draws."""
     from numba import njit, prange
 
+    nodes, weights = np.polynomial.legendre.leggauss(NODES)
+    nodes, weights = (nodes + 1) / 2, weights / 2
+
     @njit(cache=True)
-    def future(kind, x, t_x, T, spend_x, spend_total, tilt, theta, money, gain, by_month):  # noqa: ANN001, ANN202, N803
+    def p_alive_pareto(r, alpha, s, beta, x, t_x, T):  # noqa: ANN001, ANN202, N803
+        """By the same quadrature as the likelihood's."""
+        whole = np.log((alpha + T) / (alpha + t_x))
+        reach = min(whole, REACH / (r + x))
+        total = 0.0
+        for k in range(len(nodes)):
+            u = nodes[k] * reach
+            moment = t_x + (alpha + t_x) * np.expm1(u)
+            exponent = -(r + x - 1.0) * u - (s + 1.0) * np.log((beta + moment) / (beta + T)) + (r + x) * whole
+            total += weights[k] * np.exp(min(exponent, 700.0))
+        return 1.0 / (1.0 + s / (beta + T) * (alpha + t_x) * reach * total)
+
+    @njit(cache=True)
+    def future(kind, x, t_x, T, spend_x, spend_total, pace, theta, money, gain, length, by_month):  # noqa: ANN001, ANN202, N803
         """Orders and value of one future; adds its orders to `by_month`."""
         r, alpha, third, fourth = theta[0], theta[1], theta[2], theta[3]
         months = len(gain)
         if kind == 2:
-            alive = _p_alive_pareto(r, alpha, third, fourth, x, t_x, T)
+            alive = p_alive_pareto(r, alpha, third, fourth, x, t_x, T)
         elif kind == 0 and x == 0:
             alive = 1.0
         else:
@@ -153,9 +174,9 @@ def _kernel() -> Callable[..., Any]:
             end = np.random.exponential(1.0) * (fourth + T) / max(np.random.gamma(third, 1.0), 1e-300)
         else:
             stop = np.random.beta(third, fourth + (x + 1.0 if kind == 1 else x))
-        horizon = min(months * MONTH, end)
+        horizon = min(months * length, end)
         p, q, v = money[0], money[1], money[2]
-        nu = np.random.gamma(p * spend_x + q, 1.0) / (v * tilt + spend_total)
+        nu = np.random.gamma(p * spend_x + q, 1.0) / (v * np.exp(money[3] * pace) + spend_total)
         count, value, now = 0, 0.0, 0.0
         if rate <= 0.0:
             return 0, 0.0
@@ -163,7 +184,7 @@ def _kernel() -> Callable[..., Any]:
             now += np.random.exponential(1.0) / rate
             if now >= horizon:
                 break
-            month = min(int(now / MONTH), months - 1)
+            month = min(int(now / length), months - 1)
             count += 1
             by_month[month] += 1.0
             value += np.random.gamma(p, 1.0) / nu * gain[month]
@@ -172,7 +193,27 @@ def _kernel() -> Callable[..., Any]:
         return count, value
 
     @njit(cache=True, parallel=True)
-    def run(kind, x, t_x, T, spend_x, spend_total, tilt, own, group, groups, theta, money, gain, cac, place, top, keep, seed):  # noqa: ANN001, ANN202, N803
+    def run(
+        kind,
+        x,
+        t_x,
+        T,
+        spend_x,
+        spend_total,
+        pace,
+        own,
+        group,
+        groups,
+        theta,
+        money,
+        gain,
+        length,
+        cac,
+        place,
+        top,
+        keep,
+        seed,
+    ):
         n, draws, months = len(x), len(theta), len(gain)
         found = np.zeros((n, 9))
         blocks = (n + BLOCK - 1) // BLOCK
@@ -188,7 +229,7 @@ def _kernel() -> Callable[..., Any]:
                     above, first = 0.0, 0.0
                     for s in range(draws):
                         count, worth = future(
-                            kind, x[i], t_x[i], T[i], spend_x[i], spend_total[i], tilt[i], theta[s, own[i]], money[s], gain,
+                            kind, x[i], t_x[i], T[i], spend_x[i], spend_total[i], pace[i], theta[s, own[i]], money[s], gain, length,
                             orders[lane, s],
                         )  # fmt: skip
                         counts[s], values[s] = count, worth

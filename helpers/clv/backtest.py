@@ -1,0 +1,449 @@
+"""Back-test: the model is fitted on what was known at earlier dates and held against what came after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from helpers.clv import purchase
+from helpers.clv.expect import expect
+from helpers.clv.fit import fit
+from helpers.clv.history import histories
+from helpers.clv.simulate import simulate
+from helpers.reporting.figures import Figure, Theme, figure, label_end
+from helpers.reporting.findings import Check, Definition, Number, Result
+from helpers.reporting.tables import Column, Sentence, Table, table
+from helpers.reporting.words import _, day, number, percent
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    import ibis.expr.types as ir
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+    from helpers.clv.fit import Tier
+
+LEVEL = 0.90
+COVERAGE = (0.85, 0.97)
+LONGEST = 365
+SHORTEST = 28
+FEWEST = 30
+PIECES = 13
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backtest(Result):
+    """Predictions of earlier dates against what happened.
+
+    Attributes:
+        origins: One row an origin, the latest first: `origin`, `days` ahead, `customers`, `predicted`, `low`, `high`
+            (predictive), `actual`, `bias`, `coverage90`, `gini`, `mae`, and MAE, bias and Gini of the baselines.
+        track: Of the latest origin: `days`, `predicted`, `low`, `high`, `actual`, all cumulative.
+        deciles: Of the latest origin: `decile`, `customers`, `predicted`, `actual`, orders a customer.
+        tolerated: Bias that is passed although the interval misses.
+        reason: Why there is none; empty otherwise.
+    """
+
+    origins: pd.DataFrame
+    track: pd.DataFrame
+    deciles: pd.DataFrame
+    process: str
+    tolerated: float
+    reason: str = ""
+
+    def numbers(self) -> dict[str, Number]:
+        """The latest origin's figures."""
+        if self.origins.empty:
+            return {}
+        last = self.origins.iloc[0]
+        n = int(last["customers"])
+
+        def told(key: str, value: float, unit: str, low: float | None = None, high: float | None = None) -> Number:
+            level = LEVEL if low is not None else None
+            return Number(value=value, low=low, high=high, level=level, unit=unit, n=n, definition=f"backtest.{key}")
+
+        return {
+            "backtest.predicted": told(
+                "predicted", float(last["predicted"]), "orders", float(last["low"]), float(last["high"])
+            ),
+            "backtest.actual": told("actual", float(last["actual"]), "orders"),
+            "backtest.bias": told("bias", float(last["bias"]), "share"),
+            "backtest.coverage90": told("coverage90", float(last["coverage90"]), "share"),
+            "backtest.gini": told("gini", float(last["gini"]), "ratio"),
+            "backtest.naive_bias": told("naive_bias", float(last["naive_bias"]), "share"),
+            "backtest.naive_gini": told("naive_gini", float(last["naive_gini"]), "ratio"),
+        }
+
+    def definitions(self) -> dict[str, Definition]:
+        """What was held against what."""
+        if self.origins.empty:
+            return {}
+        last = self.origins.iloc[0]
+        when = _("in the {days} days from {day}").format(days=number(last["days"]), day=day(last["origin"]))
+        return {
+            "backtest.predicted": Definition(
+                name=_("Predicted orders"),
+                text=_("Repeat orders {when}, by a model that saw no later day.").format(when=when),
+            ),
+            "backtest.actual": Definition(name=_("Actual orders"), text=_("Repeat orders {when}.").format(when=when)),
+            "backtest.bias": Definition(name=_("Bias"), text=_("Predicted / actual - 1.")),
+            "backtest.coverage90": Definition(
+                name=_("Coverage"), text=_("Customers whose actual orders lie in their own 90 % interval.")
+            ),
+            "backtest.gini": Definition(
+                name=_("Ranking"),
+                text=_(
+                    "Normalised Gini coefficient: 1 when customers are ranked as their actual orders rank them, 0 at chance."
+                ),
+            ),
+            "backtest.naive_bias": Definition(
+                name=_("Bias of a constant rate"),
+                text=_("Each customer's past rate x days ahead, against the actual orders."),
+            ),
+            "backtest.naive_gini": Definition(
+                name=_("Ranking by past rate"), text=_("Normalised Gini coefficient of each customer's past rate.")
+            ),
+        }
+
+    def checks(self) -> list[Check]:
+        """The gate: portfolio, coverage, ranking; and whether earlier origins agree."""
+        if self.origins.empty:
+            return [
+                Check(id="clv.backtest", status="warn", value=None, threshold=None, message=self.reason),
+            ]
+        last = self.origins.iloc[0]
+        inside = bool(last["low"] <= last["actual"] <= last["high"])
+        near = abs(last["bias"]) <= self.tolerated
+        covered = COVERAGE[0] <= last["coverage90"] <= COVERAGE[1]
+        facts = {
+            "predicted": number(last["predicted"]),
+            "low": number(last["low"]),
+            "high": number(last["high"]),
+            "actual": number(last["actual"]),
+        }
+        portfolio = (
+            _("A model fitted on the past predicted {predicted} orders ({low} to {high}); {actual} came.")
+            if inside or near
+            else _(
+                "Do not decide on these values: a model fitted on the past predicted {predicted} orders ({low} to {high}), "
+                "and {actual} came."
+            )
+        ).format(**facts)
+        found = [
+            Check(
+                id="clv.backtest.portfolio",
+                status="pass" if inside or near else "fail",
+                value=float(last["bias"]),
+                threshold=_("in the 90 % interval, or bias up to {share}").format(share=percent(self.tolerated)),
+                message=portfolio,
+            ),
+            Check(
+                id="clv.backtest.coverage",
+                status="pass" if covered else ("fail" if last["coverage90"] < COVERAGE[0] else "warn"),
+                value=float(last["coverage90"]),
+                threshold=f"{COVERAGE[0]}..{COVERAGE[1]}",
+                message=_("{share} of customers ordered as often as their 90 % intervals said.").format(
+                    share=percent(last["coverage90"])
+                ),
+            ),
+            Check(
+                id="clv.backtest.gini",
+                status="pass" if last["gini"] >= last["naive_gini"] - 0.01 else "warn",
+                value=float(last["gini"]),
+                threshold=f">= {last['naive_gini']:.3f}",
+                message=_("The model ranks customers at {gini}, their past rate alone at {naive}.").format(
+                    gini=number(last["gini"], digits=2), naive=number(last["naive_gini"], digits=2)
+                ),
+            ),
+        ]
+        if len(self.origins) > 1:
+            missed = int(
+                ((self.origins["actual"] < self.origins["low"]) | (self.origins["actual"] > self.origins["high"])).sum()
+            )
+            found.append(
+                Check(
+                    id="clv.backtest.origins",
+                    status="warn" if missed > len(self.origins) / 2 else "pass",
+                    value=missed,
+                    threshold=_("at most half"),
+                    message=_("{missed} of {all} origins lie outside their intervals.").format(
+                        missed=number(missed), all=number(len(self.origins))
+                    ),
+                )
+            )
+        return found
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Origins and deciles."""
+        return {} if self.origins.empty else {"backtest": self.origins, "backtest_deciles": self.deciles}
+
+    def sentence(self) -> Sentence:
+        """The verdict of the gate."""
+        return Sentence(text=self.checks()[0].message)
+
+    def table(self) -> Table | Sentence:
+        """Origins with the baselines."""
+        if self.origins.empty:
+            return Sentence(text=self.reason)
+        columns = {
+            "origin": Column(label=_("Fitted up to"), kind="date"),
+            "days": Column(label=_("Days ahead"), kind="number"),
+            "customers": Column(label=_("Customers"), kind="number"),
+            "predicted": Column(label=_("Predicted"), kind="number", low="low", high="high"),
+            "actual": Column(label=_("Actual"), kind="number"),
+            "bias": Column(label=_("Bias"), kind="signed_share"),
+            "coverage90": Column(label=_("Coverage"), kind="share"),
+            "gini": Column(label=_("Ranking"), kind="decimal"),
+            "naive_bias": Column(label=_("Bias of a constant rate"), kind="signed_share"),
+            "naive_gini": Column(label=_("Ranking by past rate"), kind="decimal"),
+            "nbd_bias": Column(label=_("Bias without drop-out"), kind="signed_share"),
+        }
+        foot = _(
+            "{process}. Orders after the first; predictive intervals at {level}. Predicting none has a bias of -100 %."
+        ).format(process=purchase.NAMES[self.process], level=percent(LEVEL, digits=0))
+        return table(self.origins, columns, title=_("Back-test"), foot=foot, rows=len(self.origins), strong=(0,))
+
+    def decile_table(self) -> Table | Sentence:
+        """Predicted and actual orders by tenth of customers."""
+        if self.origins.empty:
+            return Sentence(text=self.reason)
+        columns = {
+            "decile": Column(label=_("Tenth, by predicted orders"), kind="number"),
+            "customers": Column(label=_("Customers"), kind="number"),
+            "predicted": Column(label=_("Predicted orders each"), kind="decimal"),
+            "actual": Column(label=_("Actual orders each"), kind="decimal"),
+        }
+        return table(self.deciles, columns, title=_("Calibration by tenth of customers"))
+
+    def figure(self) -> Figure | Sentence:
+        """Cumulative orders, predicted and actual, of the latest origin."""
+        if self.origins.empty:
+            return Sentence(text=self.reason)
+        last, shown = self.origins.iloc[0], self.track
+
+        def draw(axes: Axes, theme: Theme) -> None:
+            axes.fill_between(shown["days"], shown["low"], shown["high"], color=theme.accent, alpha=0.18, linewidth=0)
+            axes.plot(shown["days"], shown["predicted"], color=theme.accent)
+            axes.plot(shown["days"], shown["actual"], color=theme.ink)
+            end = shown.iloc[-1]
+            label_end(axes, end["days"], end["predicted"], _("predicted"), theme.accent)
+            label_end(axes, end["days"], end["actual"], _("actual"), theme.ink)
+            axes.set(xlabel=_("Days since the model was fitted"), ylim=(0, None), xlim=(0, end["days"]))
+
+        columns = {
+            "days": Column(label=_("Days"), kind="number"),
+            "predicted": Column(label=_("Predicted"), kind="number", low="low", high="high"),
+            "actual": Column(label=_("Actual"), kind="number"),
+        }
+        return figure(
+            draw,
+            title=_("Predicted {predicted} orders, {actual} came ({bias})").format(
+                predicted=number(last["predicted"]),
+                actual=number(last["actual"]),
+                bias=percent(last["bias"], signed=True),
+            ),
+            subtitle=_("Cumulative repeat orders after {day}").format(day=day(last["origin"])),
+            foot=_("n = {n} customers. The band is the 90 % predictive interval.").format(n=number(last["customers"])),
+            alt=_("Two lines of cumulative orders, predicted {predicted} and actual {actual} at the end").format(
+                predicted=number(last["predicted"]), actual=number(last["actual"])
+            ),
+            data=table(shown, columns, title=_("Cumulative orders"), rows=len(shown)),
+        )
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def backtest(
+    orders: ir.Table,
+    *,
+    until: datetime,
+    first: datetime,
+    process: str,
+    tier: Tier,
+    draws: int,
+    origins: int,
+    tolerated: float,
+    seed: int,
+) -> Backtest:
+    """Fit at earlier dates, predict, compare.
+
+    The time ahead is half the log, a year at most; each further origin lies half of it earlier.
+
+    Args:
+        orders: One row an order or refund.
+        until: First moment that does not count.
+        first: Moment of the first order.
+        process: The purchase process.
+        tier: Of the fits.
+        draws: Posterior draws.
+        origins: How many origins at most.
+        tolerated: Bias that is passed although the interval misses.
+        seed: Of all randomness.
+    """
+    observed = (until - first).days
+    ahead = min(observed // 2, LONGEST)
+    nothing = pd.DataFrame()
+    if ahead < SHORTEST:
+        reason = _("No back-test: the log covers {days} days, too few to hold some back.").format(days=number(observed))
+        return Backtest(
+            origins=nothing, track=nothing, deciles=nothing, process=process, tolerated=tolerated, reason=reason
+        )
+    rows, track, deciles = [], nothing, nothing
+    for place in range(origins):
+        origin = until - timedelta(days=ahead + place * (ahead // 2))
+        if (origin - first).days < max(SHORTEST, ahead // 2):
+            break
+        base = histories(orders, as_of=origin)
+        if base.n < FEWEST:
+            break
+        known = base.customers
+        later = _later(orders, origin=origin, until=until)
+        actual = later.groupby("customer_id").size().reindex(known["customer_id"]).fillna(0).to_numpy(float)
+        row, curve, tenths = _one(base, actual, later, known, process, tier, draws, ahead, seed + place)
+        rows.append({"origin": origin.date(), "days": ahead, "customers": base.n, **row})
+        if not place:
+            track, deciles = curve, tenths
+    if not rows:
+        reason = _("No back-test: fewer than {n} customers had ordered by then.").format(n=number(FEWEST))
+        return Backtest(
+            origins=nothing, track=nothing, deciles=nothing, process=process, tolerated=tolerated, reason=reason
+        )
+    return Backtest(origins=pd.DataFrame(rows), track=track, deciles=deciles, process=process, tolerated=tolerated)
+
+
+def _later(orders: ir.Table, *, origin: datetime, until: datetime) -> pd.DataFrame:
+    """Order days after the origin of customers known by then: customer_id, day (since the origin)."""
+    bought = orders.filter(orders.customer_id.notnull() & (orders.kind == "order") & (orders.ordered_at < until))
+    known = bought.filter(bought.ordered_at < origin).select("customer_id").distinct()
+    after = bought.filter(bought.ordered_at >= origin).semi_join(known, "customer_id")
+    frame = after.select("customer_id", on=after.ordered_at.date()).distinct().execute()
+    frame["day"] = (pd.to_datetime(frame["on"]) - pd.Timestamp(origin)).dt.days
+    return frame
+
+
+def _one(base, actual, later, known, process, tier, draws, ahead, seed):  # noqa: ANN001, ANN202
+    rows = base.rows(pooled=False)
+    posterior = fit(process, purchase.compressed(rows), tier=tier, draws=draws, seed=seed)
+    parameters = purchase.to_parameters(posterior.theta, process, scale=rows.scale)
+    piece = ahead / PIECES
+    columns = {name: base.histories[name].to_numpy(float) for name in ("x", "t_x", "T")}
+    expected = expect(
+        process,
+        **columns,
+        weight=base.histories["weight"].to_numpy(float),
+        group=np.zeros(len(base.histories), dtype=int),
+        parameters=parameters,
+        discount=np.ones(PIECES),
+        month=piece,
+    )
+    n = base.n
+    zeros = np.zeros(n)
+    futures = simulate(
+        process=process,
+        **{name: known[name].to_numpy(float) for name in ("x", "t_x", "T")},
+        spend_x=zeros,
+        spend_total=zeros,
+        rate=zeros,
+        purchase=parameters,
+        spend={"p": np.ones(1), "q": np.full(1, 3.0), "v": np.ones(1)},
+        discount=np.ones(PIECES),
+        month=piece,
+        margin=1.0,
+        cac=0.0,
+        group=np.zeros(n, dtype=np.int64),
+        groups=1,
+        level=LEVEL,
+        seed=seed,
+    )
+    at = np.searchsorted(base.histories["history"].to_numpy(), known["history"].to_numpy())
+    predicted = expected.orders[at]
+    cumulative = futures.orders.cumsum(axis=1)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(cumulative, [tail, 1 - tail], axis=0)
+    total = actual.sum()
+    naive = _naive(known, ahead)
+    nbd = _nbd(known, ahead)
+
+    def bias(values: NDArray) -> float:
+        return float(values.sum() / total - 1) if total else float("nan")
+
+    row = {
+        "predicted": float(predicted.sum()),
+        "low": float(low[-1]),
+        "high": float(high[-1]),
+        "actual": float(total),
+        "bias": bias(predicted),
+        "coverage90": float(
+            ((actual >= futures.customers["orders_low"]) & (actual <= futures.customers["orders_high"])).mean()
+        ),
+        "gini": normalised_gini(actual, predicted),
+        "mae": float(np.abs(predicted - actual).mean()),
+        "naive_bias": bias(naive),
+        "naive_gini": normalised_gini(actual, naive),
+        "naive_mae": float(np.abs(naive - actual).mean()),
+        "zero_mae": float(actual.mean()),
+        "nbd_bias": bias(nbd),
+        "nbd_gini": normalised_gini(actual, nbd),
+        "tier": posterior.tier,
+    }
+    days = np.round(piece * np.arange(1, PIECES + 1))
+    happened = np.searchsorted(np.sort(later["day"].to_numpy()), days - 0.5)
+    curve = pd.DataFrame(
+        {
+            "days": np.append(0, days),
+            "predicted": np.append(0, expected.by_month.mean(axis=0).cumsum()),
+            "low": np.append(0, low),
+            "high": np.append(0, high),
+            "actual": np.append(0, happened),
+        }
+    )
+    order = np.argsort(-predicted, kind="stable")
+    tenths = pd.DataFrame(
+        [
+            {
+                "decile": place + 1,
+                "customers": len(part),
+                "predicted": predicted[part].mean(),
+                "actual": actual[part].mean(),
+            }
+            for place, part in enumerate(np.array_split(order, 10))
+            if len(part)
+        ]
+    )
+    return row, curve, tenths
+
+
+def _naive(known: pd.DataFrame, ahead: int) -> NDArray:
+    """Each customer's own past rate, kept up."""
+    return (known["x"] / known["T"].clip(lower=1) * ahead).to_numpy(float)
+
+
+def _nbd(known: pd.DataFrame, ahead: int) -> NDArray:
+    """Negative binomial without drop-out, by moments: rates shrunk to the base's, and nobody stops."""
+    x, T = known["x"].to_numpy(float), known["T"].clip(lower=1).to_numpy(float)  # noqa: N806
+    mean = x.sum() / T.sum()
+    if mean == 0:
+        return np.zeros(len(x))
+    between = max((((x - mean * T) ** 2 - mean * T).sum() / (T**2).sum()), mean**2 / 100)
+    r, alpha = mean**2 / between, mean / between
+    return (r + x) / (alpha + T) * ahead
+
+
+def normalised_gini(actual: NDArray, score: NDArray) -> float:
+    """Gini of actual values ranked by a score, over that of a perfect ranking; ties in the score share their values."""
+    if actual.sum() <= 0 or np.ptp(actual) == 0:
+        return float("nan")
+
+    def area(by: NDArray) -> float:
+        frame = pd.DataFrame({"by": by, "value": actual}).groupby("by")["value"].agg(["sum", "size"])[::-1]
+        people = np.append(0, frame["size"].cumsum()) / len(actual)
+        held = np.append(0, frame["sum"].cumsum()) / actual.sum()
+        return float(np.trapezoid(held, people) - 0.5)
+
+    return area(score) / area(actual)
