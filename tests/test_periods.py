@@ -39,7 +39,7 @@ def test_periods_touch_without_gap_or_overlap(day, form):
     period = parse_period(day.strftime(form))
     before = period.previous()
     assert before.end == period.start
-    assert datetime(day.year, day.month, day.day) in period  # noqa: DTZ001
+    assert datetime(day.year, day.month, day.day) in period
     assert parse_period(before.label) == before
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from helpers.clv.fit import Tier
+    from helpers.clv.history import Base
+    from helpers.clv.purchase import Process
 
 LEVEL = 0.90
 COVERAGE = (0.85, 0.97)
@@ -52,7 +54,7 @@ class Backtest(Result):
     origins: pd.DataFrame
     track: pd.DataFrame
     deciles: pd.DataFrame
-    process: str
+    process: Process
     tolerated: float
     reason: str = ""
 
@@ -264,7 +266,7 @@ def backtest(
     *,
     until: datetime,
     first: datetime,
-    process: str,
+    process: Process,
     tier: Tier,
     draws: int,
     origins: int,
@@ -305,7 +307,9 @@ def backtest(
         known = base.customers
         later = _later(orders, origin=origin, until=until)
         actual = later.groupby("customer_id").size().reindex(known["customer_id"]).fillna(0).to_numpy(float)
-        row, curve, tenths = _one(base, actual, later, known, process, tier, draws, ahead, seed + place)
+        row, curve, tenths = _one(
+            base, actual, later, process=process, tier=tier, draws=draws, ahead=ahead, seed=seed + place
+        )
         rows.append({"origin": origin.date(), "days": ahead, "customers": base.n, **row})
         if not place:
             track, deciles = curve, tenths
@@ -327,7 +331,19 @@ def _later(orders: ir.Table, *, origin: datetime, until: datetime) -> pd.DataFra
     return frame
 
 
-def _one(base, actual, later, known, process, tier, draws, ahead, seed):  # noqa: ANN001, ANN202
+def _one(
+    base: Base,
+    actual: NDArray,
+    later: pd.DataFrame,
+    *,
+    process: Process,
+    tier: Tier,
+    draws: int,
+    ahead: int,
+    seed: int,
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """Figures, track and tenths of one origin."""
+    known = base.customers
     rows = base.rows(pooled=False)
     posterior = fit(process, purchase.compressed(rows), tier=tier, draws=draws, seed=seed)
     parameters = purchase.to_parameters(posterior.theta, process, scale=rows.scale)
@@ -426,7 +442,7 @@ def _naive(known: pd.DataFrame, ahead: int) -> NDArray:
 
 def _nbd(known: pd.DataFrame, ahead: int) -> NDArray:
     """Negative binomial without drop-out, by moments: rates shrunk to the base's, and nobody stops."""
-    x, T = known["x"].to_numpy(float), known["T"].clip(lower=1).to_numpy(float)  # noqa: N806
+    x, T = known["x"].to_numpy(float), known["T"].clip(lower=1).to_numpy(float)
     mean = x.sum() / T.sum()
     if mean == 0:
         return np.zeros(len(x))

@@ -262,7 +262,8 @@ def economics(
     for place, s in enumerate(picks):
         own = {name: float(values[s].mean()) for name, values in orders.items()}
         monthly = np.diff(expected_new(model.process, own, ahead=MONTH * np.arange(1, horizon_months + 1)), prepend=0.0)
-        mean = float(spends["p"][s] * spends["v"][s] / (spends["q"][s] - 1))
+        p, q, v = (float(spends[name][s % len(spends[name])]) for name in "pqv")
+        mean = p * v / (q - 1)
         opening = first + error * rng.standard_normal()
         curves[place] = np.append(opening, opening + (monthly * factors * mean).cumsum()) * net
     tail = (1 - model.level) / 2
@@ -271,7 +272,7 @@ def economics(
     curve = pd.DataFrame({"month": np.arange(horizon_months + 1), "value": value, "low": low, "high": high})
     return Economics(
         curve=curve,
-        p_above_cac=None if cac is None else _share_above(model, first, net, factors, cac, seed),
+        p_above_cac=None if cac is None else _share_above(model, net, factors, cac, seed),
         ceiling=float(np.quantile(curves[:, -1], 1 - confidence)),
         payback=_reached(value, cac),
         payback_ends=(_reached(high, cac), _reached(low, cac)),
@@ -290,7 +291,7 @@ def _reached(curve: NDArray, cac: float | None) -> int | None:
     return int(np.argmax(curve >= cac))
 
 
-def _share_above(model: Model, first: float, net: float, factors: NDArray, cac: float, seed: int) -> float:
+def _share_above(model: Model, net: float, factors: NDArray, cac: float, seed: int) -> float:
     """Share of simulated new customers whose first order and later ones bring more than the CAC."""
     opening = model.base.customers["first_value"].to_numpy(float)
     rng = np.random.default_rng(seed)
@@ -344,7 +345,7 @@ def _levers(model: Model, factors: NDArray, net: float, seed: int) -> pd.DataFra
     history = np.searchsorted(shared["history"].to_numpy(), frame["history"].to_numpy())
     found = []
     for s in picks:
-        own_spend = {name: float(values[s]) for name, values in spends.items()}
+        own_spend = {name: float(values[s % len(values)]) for name, values in spends.items()}
         value = _spend_by_history(own_spend, x, mean, model.rate, history, len(shared))
         plain = _discounted(model.process, orders, s, columns, groups, ahead, weights, {})
         stay = _discounted(model.process, orders, s, columns, groups, ahead, weights, {"stay": POINT})

@@ -55,7 +55,7 @@ def beta_nodes(first: NDArray, second: NDArray, *, size: int = JACOBI) -> tuple[
     return np.clip((1 + nodes) / 2, 1e-300, 1.0), vectors[:, 0, :] ** 2
 
 
-def p_alive(process: str, parameters: dict[str, Any], *, x: NDArray, t_x: NDArray, T: NDArray) -> NDArray:  # noqa: N803
+def p_alive(process: str, parameters: dict[str, Any], *, x: NDArray, t_x: NDArray, T: NDArray) -> NDArray:
     """Probability of being alive at T, one parameter set (floats), shape (n,)."""
     r, alpha = parameters["r"], parameters["alpha"]
     if process == "pareto_nbd":
@@ -81,7 +81,7 @@ def expected_if_alive(
     parameters: dict[str, Any],
     *,
     x: NDArray,
-    T: NDArray,  # noqa: N803
+    T: NDArray,
     ahead: NDArray,
     stay: float = 0.0,
     faster: float = 1.0,
@@ -157,7 +157,7 @@ def expect(
     *,
     x: NDArray,
     t_x: NDArray,
-    T: NDArray,  # noqa: N803
+    T: NDArray,
     weight: NDArray,
     group: NDArray,
     parameters: dict[str, NDArray],

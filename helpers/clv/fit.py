@@ -8,7 +8,6 @@ goes on to `full` where k > .7.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -104,10 +103,10 @@ def build(family: str, data: dict[str, NDArray], *, pooled: bool = False) -> Any
     with pm.Model() as model:
         held = {name: pm.Data(name, values) for name, values in data.items()}
         if pooled:
-            groups = pm.Data("groups", np.arange(int(data["group"].max()) + 1))
+            groups = int(data["group"].max()) + 1
             mean = pm.Normal("mean", centre, spread, shape=len(centre))
             between = pm.HalfNormal("between", 0.5, shape=len(centre))
-            offset = pm.Normal("offset", 0.0, 1.0, shape=(groups.shape[0], len(centre)))
+            offset = pm.Normal("offset", 0.0, 1.0, shape=(groups, len(centre)))
             theta = pm.Deterministic("theta", mean[None, :] + between[None, :] * offset)
         else:
             flat = pm.Normal("flat", centre, spread, shape=len(centre))
@@ -116,9 +115,9 @@ def build(family: str, data: dict[str, NDArray], *, pooled: bool = False) -> Any
     return model
 
 
-@cache
-def _compiled(family: str, pooled: bool) -> list[Compiled]:  # noqa: FBT001 - part of the cache's key
-    return []
+# Compiling takes seconds, and one compiled model serves every client: each is kept for the life of the process.
+# Partially pooled ones have as many parameters as groups, so the number of groups is part of the key (0: not pooled).
+_shelf: dict[tuple[str, int], Compiled] = {}
 
 
 def compiled(family: str, data: dict[str, NDArray], *, pooled: bool = False) -> Compiled:
@@ -126,28 +125,24 @@ def compiled(family: str, data: dict[str, NDArray], *, pooled: bool = False) -> 
     import pymc as pm
     import pytensor
 
-    shelf = _compiled(family, pooled)
-    if pooled:
-        data = data | {"groups": np.arange(int(data["group"].max()) + 1)}
-    if shelf:
-        with shelf[0].model:
+    key = family, int(data["group"].max()) + 1 if pooled else 0
+    if key in _shelf:
+        with _shelf[key].model:
             pm.set_data(data)
-        return shelf[0]
-    model = build(family, {name: values for name, values in data.items() if name != "groups"}, pooled=pooled)
-    values = model.value_vars
+        return _shelf[key]
+    model = build(family, data, pooled=pooled)
+    values: list[Any] = list(model.value_vars)
 
     def function(expression: Any) -> Any:
-        gradient = pytensor.grad(expression, values)
+        gradient: Any = pytensor.grad(expression, values)
         made = pytensor.function(values, [expression, *gradient], mode="NUMBA")
         made.trust_input = True
         return made
 
-    shelf.append(
-        Compiled(
-            model=model, density=function(model.logp(jacobian=True)), likelihood=function(model.potentiallogp), nuts=[]
-        )
+    _shelf[key] = Compiled(
+        model=model, density=function(model.logp(jacobian=True)), likelihood=function(model.potentiallogp), nuts=[]
     )
-    return shelf[0]
+    return _shelf[key]
 
 
 def _flat(values: NDArray, shapes: list[tuple[int, ...]]) -> list[NDArray]:

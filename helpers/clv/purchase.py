@@ -66,13 +66,13 @@ class Rows:
         return int(self.weight.sum())
 
     @classmethod
-    def of(cls, x: Any, t_x: Any, T: Any, *, weight: Any = None, group: Any = None, scale: float | None = None) -> Rows:  # noqa: N803
+    def of(cls, x: Any, t_x: Any, T: Any, *, weight: Any = None, group: Any = None, scale: float | None = None) -> Rows:
         """Rows from arrays of days; `weight` and `group` default to ones and zeros.
 
         Raises:
             ValueError: A count below zero, a last order after the end, or nothing observed.
         """
-        x, t_x, T = (np.asarray(part, dtype=float) for part in (x, t_x, T))  # noqa: N806
+        x, t_x, T = (np.asarray(part, dtype=float) for part in (x, t_x, T))
         if not len(x):
             raise ValueError("len(x) == 0, must be at least 1")
         if (x < 0).any() or (t_x < 0).any() or (t_x > T).any():
@@ -192,7 +192,7 @@ def _pareto(theta: Any, data: dict[str, Any], power: Any, at_end: Any, at_last: 
     drop, s = pt.exp(theta[:, 2]), pt.exp(theta[:, 3])
     beta = (s / drop)[group]
     s, alpha = s[group], alpha[:, 0][group]
-    t_x, T = data["times"][data["at_t_x"]], data["times"][data["at_T"]]  # noqa: N806
+    t_x, T = data["times"][data["at_t_x"]], data["times"][data["at_T"]]
     reach = pt.minimum(at_end - at_last, REACH / power)
     u = nodes[None, :] * reach[:, None]
     moment = (alpha + t_x)[:, None] * pt.expm1(u) + t_x[:, None]

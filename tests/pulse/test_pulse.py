@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from helpers import pulse
 from helpers.pulse.bridge import split
 
-NOW = (datetime(2024, 4, 1), datetime(2024, 7, 1))  # noqa: DTZ001
-LAST = (datetime(2024, 1, 1), datetime(2024, 4, 1))  # noqa: DTZ001
+NOW = (datetime(2024, 4, 1), datetime(2024, 7, 1))
+LAST = (datetime(2024, 1, 1), datetime(2024, 4, 1))
 SETTINGS = {"level": 0.95, "seed": 1, "replicates": 200}
 
 # Ann orders twice now (30 + 10) and has 5 refunded; bob once now (20), new; cat only before; a guest; a cancelled order.
@@ -203,13 +203,13 @@ def test_the_decimals_of_the_bridge_close_on_real_shapes(see):
 
 def test_cohorts_mask_the_months_that_the_data_cut(ledger):
     rows = [("ann", "2024-01-10", 1), ("ann", "2024-02-10", 1), ("bob", "2024-02-20", 1), ("ann", "2024-03-05", 1)]
-    cells = pulse.cohorts(ledger(rows), end=datetime(2024, 3, 15), shown=12, level=0.95).cells  # noqa: DTZ001
+    cells = pulse.cohorts(ledger(rows), end=datetime(2024, 3, 15), shown=12, level=0.95).cells
     assert [(f"{row.cohort:%Y-%m}", row.month, row.customers, row.ordered) for row in cells.itertuples()] == [
         ("2024-01", 0, 1, 1),
         ("2024-01", 1, 1, 1),
         ("2024-02", 0, 1, 1),
     ]
-    whole = pulse.cohorts(ledger(rows), end=datetime(2024, 4, 1), shown=12, level=0.95).cells  # noqa: DTZ001
+    whole = pulse.cohorts(ledger(rows), end=datetime(2024, 4, 1), shown=12, level=0.95).cells
     assert len(whole) == 5
 
 

@@ -14,7 +14,7 @@ from helpers.segmentation import RFM, clusters, prove_scheme, scored, thresholds
 from helpers.segmentation.profiles import is_personal
 from helpers.segmentation.topic import Params
 
-AS_OF = datetime(2024, 7, 1)  # noqa: DTZ001
+AS_OF = datetime(2024, 7, 1)
 SETTINGS = {"level": 0.95, "seed": 1, "replicates": 200}
 SEGMENTS = prove_scheme(RFM)
 
@@ -174,7 +174,7 @@ def test_thin_data_give_an_honest_report(ledger, rows):
     assert worth._repr_html_()
 
 
-def migrate(orders, start=datetime(2024, 1, 1), months=12):  # noqa: DTZ001
+def migrate(orders, start=datetime(2024, 1, 1), months=12):
     return segmentation.migration(
         orders, start=start, end=AS_OF, window_months=months, edges=None, scheme=None, **SETTINGS
     )
