@@ -194,21 +194,49 @@ class Backtest(Result):
             return Sentence(text=self.reason)
         columns = {
             "origin": Column(label=_("Fitted up to"), kind="date"),
-            "days": Column(label=_("Days ahead"), kind="number"),
             "customers": Column(label=_("Customers"), kind="number"),
             "predicted": Column(label=_("Predicted"), kind="number", low="low", high="high"),
             "actual": Column(label=_("Actual"), kind="number"),
             "bias": Column(label=_("Bias"), kind="signed_share"),
             "coverage90": Column(label=_("Coverage"), kind="share"),
             "gini": Column(label=_("Ranking"), kind="decimal"),
-            "naive_bias": Column(label=_("Bias of a constant rate"), kind="signed_share"),
-            "naive_gini": Column(label=_("Ranking by past rate"), kind="decimal"),
-            "nbd_bias": Column(label=_("Bias without drop-out"), kind="signed_share"),
         }
-        foot = _(
-            "{process}. Orders after the first; predictive intervals at {level}. Predicting none has a bias of -100 %."
-        ).format(process=purchase.NAMES[self.process], level=percent(LEVEL, digits=0))
+        foot = _("{process}. Repeat orders in the {days} days ahead; predictive intervals at {level}.").format(
+            process=purchase.NAMES[self.process],
+            level=percent(LEVEL, digits=0),
+            days=number(self.origins["days"].iloc[0]),
+        )
         return table(self.origins, columns, title=_("Back-test"), foot=foot, rows=len(self.origins), strong=(0,))
+
+    def baseline_table(self) -> Table | Sentence:
+        """The model beside simpler rules, at the latest origin."""
+        if self.origins.empty:
+            return Sentence(text=self.reason)
+        last = self.origins.iloc[0]
+        names = {
+            "": purchase.NAMES[self.process],
+            "naive_": _("Past rate goes on"),
+            "nbd_": _("Nobody stops (NBD)"),
+            "zero_": _("Nobody orders"),
+        }
+        rows = [
+            {"rule": name, **{kind: last.get(f"{key}{kind}", float("nan")) for kind in ("bias", "gini", "mae")}}
+            for key, name in names.items()
+        ]
+        columns = {
+            "rule": Column(label=_("Rule")),
+            "bias": Column(label=_("Bias"), kind="signed_share"),
+            "gini": Column(label=_("Ranking"), kind="decimal"),
+            "mae": Column(label=_("Mean error, orders"), kind="decimal"),
+        }
+        foot = _("n = {n} customers, fitted up to {day}. Mean errors flatter who predicts none; read the first two.")
+        return table(
+            pd.DataFrame(rows),
+            columns,
+            title=_("Beside simpler rules"),
+            foot=foot.format(n=number(last["customers"]), day=day(last["origin"])),
+            strong=(0,),
+        )
 
     def decile_table(self) -> Table | Sentence:
         """Predicted and actual orders by tenth of customers."""
@@ -404,6 +432,8 @@ def _one(
         "naive_gini": normalised_gini(actual, naive),
         "naive_mae": float(np.abs(naive - actual).mean()),
         "zero_mae": float(actual.mean()),
+        "zero_bias": -1.0 if total else float("nan"),
+        "nbd_mae": float(np.abs(nbd - actual).mean()),
         "nbd_bias": bias(nbd),
         "nbd_gini": normalised_gini(actual, nbd),
         "tier": posterior.tier,

@@ -235,19 +235,21 @@ def fit_model(base: Base, *, process: str, tier: Tier, draws: int, pooled: bool,
     x, total = _spend_history(base, use)
     known = x > 0
     told = frame["x"].to_numpy() > 0 if use == "repeat" else np.ones(len(frame), dtype=bool)
-    if known.any():
-        means_known = total[known] / x[known]
-        scale = float(np.median(means_known))
-        data = spend.compressed(x[known], means_known, rate=rate[known], scale=scale)
-    else:
-        scale = 1.0
-        data = spend.compressed([1.0], [1.0], weight=[0.0])
+    means_known = total[known] / x[known]
+    scale = float(np.median(means_known)) if known.any() else 1.0
+    # Where nothing is known of spend, one row without weight leaves the priors as they are.
+    about = (
+        (x[known], means_known, np.ones(int(known.sum())), rate[known]) if known.any() else ([1.0], [1.0], [0.0], [0.0])
+    )
+    plain = spend.compressed(about[0], about[1], weight=about[2], scale=scale)
     return Model(
         base=base,
         process=process,
         purchase=orders,
-        spend=fit("gamma_gamma", data, tier=tier, draws=draws, seed=seed + 1),
-        tilted=fit("gamma_gamma_frequency", data, tier=tier, draws=draws, seed=seed + 2),
+        spend=fit("gamma_gamma", plain, tier=tier, draws=draws, seed=seed + 1),
+        tilted=fit(
+            "gamma_gamma_frequency", plain | {"rate": np.asarray(about[3])}, tier=tier, draws=draws, seed=seed + 2
+        ),
         scale=rows.scale,
         spend_scale=scale,
         spend_from=use,

@@ -104,9 +104,9 @@ class Prediction(Result):
         }
         return {
             key: Number(
-                value=point,
-                low=self._ends(draws)[0],
-                high=self._ends(draws)[1],
+                value=_whole(point, kind),
+                low=_whole(self._ends(draws)[0], kind),
+                high=_whole(self._ends(draws)[1], kind),
                 level=self.level,
                 unit=kind,
                 n=n,
@@ -251,6 +251,11 @@ class Prediction(Result):
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
+
+
+def _whole(value: float, unit: str) -> float:
+    """Orders of a whole base are told without decimals."""
+    return float(round(value)) if unit == "orders" else value
 
 
 def discount_factors(months: int, rate: float) -> NDArray:

@@ -31,7 +31,7 @@ def compressed(x: Any, mean: Any, *, weight: Any = None, rate: Any = None, scale
         x: Orders that `mean` is taken over, shape (n,), positive.
         mean: Mean spend, shape (n,), positive.
         weight: Customers a row; ones unless given.
-        rate: Centred log order rate, shape (n,); zeros unless given.
+        rate: Centred log order rate, shape (n,), for `gamma_gamma_frequency`.
         scale: Currency in a unit of spend.
 
     Raises:
@@ -41,15 +41,14 @@ def compressed(x: Any, mean: Any, *, weight: Any = None, rate: Any = None, scale
     if not (x > 0).all() or not (mean > 0).all():
         raise ValueError("x and mean must be positive")
     counts, at_x = np.unique(x, return_inverse=True)
-    return {
+    found = {
         "counts": counts,
         "at_x": at_x.astype(np.int64),
         "total": x * mean,
         "log_mean": np.log(mean),
-        "rate": np.zeros(len(x)) if rate is None else np.asarray(rate, dtype=float),
         "weight": np.ones(len(x)) if weight is None else np.asarray(weight, dtype=float),
-        "group": np.zeros(len(x), dtype=np.int64),
     }
+    return found if rate is None else found | {"rate": np.asarray(rate, dtype=float)}
 
 
 def log_likelihood(theta: Any, data: dict[str, Any], family: Spend) -> Any:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from helpers.errors import TopicSkippedError
 from helpers.params import expand, load_params
 from helpers.reporting.export import write_json, write_text
 from helpers.reporting.findings import Findings
@@ -56,6 +57,8 @@ def run_job(job: Job, *, params: Path) -> Outcome:
         page = _page(executed, findings, content, seconds=time.monotonic() - started)
     except Exception as error:  # noqa: BLE001 - whatever stops a job is told in its own page and the exit code
         reason = _reason(error)
+        if getattr(error, "ename", None) == TopicSkippedError.__name__:
+            return _without_report(job, "skipped", str(getattr(error, "evalue", reason)), folder, started)
         trace = "".join(traceback.format_exception(error))
         failure = failure_page(client=content.name, period=job.period, topic=job.topic, reason=reason, trace=trace)
         write_text(folder / f"{job.topic}.html", failure)
