@@ -123,6 +123,18 @@ class Study:
         """A declared table, or `None` where the client brought none."""
         return self.tables.kept.get(name)
 
+    def found(self, topic: str, table: str) -> pd.DataFrame | None:
+        """A table that another topic published for this study; `None` where it did not run, or must not be used."""
+        import pandas as pd
+
+        path = self.folder / f"{topic}.json"
+        if not path.is_file():
+            return None
+        findings = read_findings(path)
+        if findings.status not in {"ok", "warn"} or table not in findings.tables:
+            return None
+        return pd.read_parquet(self.folder / findings.tables[table])
+
     @cached_property
     def health(self) -> DataHealth:
         """Health of the data that were read."""

@@ -88,7 +88,7 @@ class ValueSegments(Result):
             "current": Column(label=_("Margin so far, {currency}").format(currency=unit), kind="money"),
             "predicted": Column(label=_("Predicted, {currency}").format(currency=unit), kind="money"),
         }
-        foot = _("{method} Intervals at {level}; predicted sums are formula values, not a model's.").format(
+        foot = _("{method} Intervals at {level}, of shares only.").format(
             method=self.method, level=percent(self.level, digits=0)
         )
         frame = self.summary.assign(name=[_(segment) for segment in self.summary["segment"]])
@@ -127,8 +127,9 @@ def value_segments(
     level: float,
     seed: int,
     replicates: int,
+    clv: pd.DataFrame | None = None,
 ) -> ValueSegments:
-    """Groups by current margin and the simple formula's predicted value.
+    """Groups by current margin and predicted value: the CLV model's where there is one, else the simple formula's.
 
     Args:
         customers: A segmentation's customers.
@@ -140,12 +141,15 @@ def value_segments(
         level: Coverage of the intervals.
         seed: Of the bootstrap.
         replicates: Of the bootstrap.
+        clv: customer_id and `value` (expected margin, P(alive) taken in) of the CLV topic; `None` where it has none to give.
     """
     known = customers.assign(tenure_days=(pd.Timestamp(as_of) - customers["first_at"]) / pd.Timedelta(days=1))
     frame = pd.DataFrame({"customer_id": known["customer_id"], "current_value": known["monetary"] * margin})
     frame["predicted_value"] = simple_clv(
         known, months=window_months, horizon_months=horizon_months, margin=margin, cac=cac
     )
+    if clv is not None:
+        frame["predicted_value"] = frame["customer_id"].map(clv.set_index("customer_id")["value"]).fillna(0.0)
     measures = ["current_value", "predicted_value"]
     edges = tuple(float(np.quantile(frame[name], TOP)) if len(frame) else 0.0 for name in measures)
     rich, promising = (frame[name] > edge for name, edge in zip(measures, edges, strict=True))
@@ -171,12 +175,21 @@ def value_segments(
         mean=mean,
         horizon_months=horizon_months,
         level=level,
-        method=_(
-            "Simple formula: AOV x orders a month x {months} months x margin of {margin}{cac}. It knows no churn: read it "
-            "as a ceiling."
-        ).format(
-            months=number(horizon_months),
-            margin=percent(margin),
-            cac=_(" - CAC of {cac}").format(cac=money(cac)) if cac else "",
-        ),
+        method=_method(clv is not None, horizon_months=horizon_months, margin=margin, cac=cac),
+    )
+
+
+def _method(modelled: bool, *, horizon_months: int, margin: float, cac: float | None) -> str:  # noqa: FBT001
+    """Where predicted values come from, as a sentence."""
+    if modelled:
+        return _(
+            "Expected margin of the next {months} months by the CLV model, the chance that a customer has stopped taken in."
+        ).format(months=number(horizon_months))
+    return _(
+        "Simple formula: AOV x orders a month x {months} months x margin of {margin}{cac}. It knows no churn: read it "
+        "as a ceiling."
+    ).format(
+        months=number(horizon_months),
+        margin=percent(margin),
+        cac=_(" - CAC of {cac}").format(cac=money(cac)) if cac else "",
     )

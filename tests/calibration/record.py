@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-LIBRARIES = ("numpy", "scipy", "scikit-learn")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pymc", "nutpie")
 
 
 def write(name: str, rows: list[dict[str, object]]) -> Path:

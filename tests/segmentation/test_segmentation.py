@@ -376,3 +376,31 @@ def test_a_playbook_gives_each_segment_an_action_that_is_an_assumption(ledger):
     silent = segmentation.playbook({}, result.summary, segments=RFM, path="p.yaml")
     assert "No entry in the playbook" in silent._repr_html_()
     assert silent.decisions() == []
+
+
+def test_value_takes_the_clv_model_where_it_has_something_to_give():
+    people = pd.DataFrame(
+        {
+            "customer_id": ["a", "b", "c"],
+            "monetary": [100.0, 50.0, 10.0],
+            "aov": [10.0, 10.0, 10.0],
+            "frequency": [10, 5, 1],
+            "first_at": pd.to_datetime(["2024-01-01"] * 3),
+        }
+    )
+    common = {
+        "as_of": pd.Timestamp("2024-07-01"),
+        "window_months": 12,
+        "horizon_months": 12,
+        "margin": 0.5,
+        "cac": None,
+    }
+    rest = {"level": 0.9, "seed": 1, "replicates": 50}
+    plain = segmentation.value_segments(people, **common, **rest)
+    model = segmentation.value_segments(
+        people, **common, **rest, clv=pd.DataFrame({"customer_id": ["c", "a", "b"], "value": [7.0, 1.0, 2.0]})
+    )
+    assert "Simple formula" in plain.method
+    assert "CLV model" in model.method
+    assert model.customers["predicted_value"].tolist() == [1.0, 2.0, 7.0]
+    assert model.customers.set_index("customer_id")["value_segment"]["c"] == "Potential"
