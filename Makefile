@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .venv-peers
 
 .PHONY: help setup demo test lab lint calibrate bench messages lock clean
 
@@ -41,9 +42,16 @@ lab: $(READY) ## Open the notebooks in JupyterLab
 calibrate: $(READY) ## Run the statistical calibrations in full and rewrite their tables
 	$(BIN)/python -m tests.calibration.coverage
 	$(BIN)/python -m tests.calibration.clusters
+	$(BIN)/python -m tests.calibration.clv
 
-bench: $(READY) ## Print the benchmarks, as ratios within one run
+bench: $(READY) $(PEERS)/.ready ## Print the benchmarks, as ratios within one run
 	$(BIN)/python -m tests.benchmarks.report_size
+	$(BIN)/python -m tests.benchmarks.clv $(PEERS)/bin/python
+
+$(PEERS)/.ready: # The peers that are measured against live in an environment of their own: their pins differ.
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --compile "pymc-marketing>=1.3" pyarrow
+	@touch $@
 
 messages: $(READY) ## Collect the words to translate into the catalogue's template
 	$(BIN)/pybabel -q extract --no-location --omit-header --sort-output -F babel.cfg -k _ -k plural:1,2 -o helpers/reporting/locale/valuebook.pot helpers notebooks
@@ -52,5 +60,5 @@ lock: ## Resolve the lock file anew (needs uv)
 	uv pip compile --universal --all-extras --no-annotate --no-header --python-version 3.12 pyproject.toml -o requirements.lock
 
 clean: ## Remove the environment, the demo's data and all reports
-	rm -rf $(VENV) data/demo build *.egg-info
+	rm -rf $(VENV) $(PEERS) data/demo build *.egg-info
 	find reports -mindepth 1 -not -name README.md -delete

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.clv.fit import families
 from tests.calibration.clusters import NOISE, false_alarms, recovery
+from tests.calibration.clv import ranks
 from tests.calibration.coverage import coverage
 
 HERE = Path(__file__).parent
@@ -26,6 +28,22 @@ def test_in_the_full_calibration_noise_is_called_noise_and_planted_groups_are_fo
     assert (table["seeds"] >= 50).all()
     assert (table["right"] >= 0.95).all()
     assert table.loc["planted", "least_ari"] > 0.9
+
+
+def test_in_the_full_calibration_ranks_of_every_clv_model_are_uniform():
+    table = pd.read_csv(HERE / "clv.csv")
+    assert set(table["family"]) == set(families())
+    assert (table["runs"] >= 100).all()
+    # Bonferroni over the table's rows: a right sampler fails this once in a hundred tables.
+    assert (table["p_uniform"] > 0.01 / len(table)).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["bg_nbd", "gamma_gamma", "sbg"])
+def test_fresh_ranks_are_not_far_from_uniform(family):
+    placed, _nuts, _again = ranks(family, runs=12, seed=77)
+    # The mean rank of twelve uniform ones lies within four standard errors of the middle.
+    assert np.abs(placed.mean(axis=0) / 99 - 0.5).max() < 4 * np.sqrt(1 / 12 / 12)
 
 
 @pytest.mark.slow
