@@ -21,7 +21,7 @@ JACOBI = 16
 SMALLEST_P = 1e-9
 DAYS = 365.25 / 12
 CELLS = 4_000_000
-WORK = 20_000_000
+WORK = 4_000_000
 
 
 def beta_nodes(first: NDArray, second: NDArray, *, size: int = JACOBI) -> tuple[NDArray, NDArray]:

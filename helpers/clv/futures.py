@@ -50,28 +50,28 @@ def future(kind, x, t_x, T, spend_x, spend_total, pace, theta, money, gain, leng
     if np.random.random() >= alive:
         return 0, 0.0
     rate = np.random.gamma(r + x, 1.0) / (alpha + T)
-    end = np.inf
-    stop = 0.0
+    horizon = months * length
     if kind == PARETO:
         end = np.random.exponential(1.0) * (fourth + T) / max(np.random.gamma(third, 1.0), 1e-300)
-    else:
+        horizon = min(horizon, end)
+    now = np.random.exponential(1.0) / max(rate, 1e-300)
+    # Most futures of most bases hold no order: what only orders need is drawn once there is one.
+    if now >= horizon:
+        return 0, 0.0
+    stop = 0.0
+    if kind != PARETO:
         stop = np.random.beta(third, fourth + (x + 1.0 if kind == MBG else x))
-    horizon = min(months * length, end)
     p, q, v = money[0], money[1], money[2]
     nu = np.random.gamma(p * spend_x + q, 1.0) / (v * np.exp(money[3] * pace) + spend_total)
-    count, value, now = 0, 0.0, 0.0
-    if rate <= 0.0:
-        return 0, 0.0
-    while count < ORDERS_AT_MOST:
-        now += np.random.exponential(1.0) / rate
-        if now >= horizon:
-            break
+    count, value = 0, 0.0
+    while now < horizon and count < ORDERS_AT_MOST:
         month = min(int(now / length), months - 1)
         count += 1
         by_month[month] += 1.0
         value += np.random.gamma(p, 1.0) / nu * gain[month]
         if kind != PARETO and np.random.random() < stop:
             break
+        now += np.random.exponential(1.0) / rate
     return count, value
 
 

@@ -116,10 +116,14 @@ def simulate(
             seed + offset,
         )
 
-    pilot = np.arange(n) if n <= PILOT else np.sort(rng.choice(n, PILOT, replace=False))
     edge = np.full(total, np.inf)
-    values = run(pilot, edge, keep=True, offset=7_919)[-1]
-    edge = np.quantile(values, 0.9, axis=0)
-    found, orders, value, _ = run(np.arange(n), edge, keep=False, offset=0)
+    if n <= PILOT:
+        found, orders, value, values = run(np.arange(n), edge, keep=True, offset=0)
+        found[:, -1] = (values > np.quantile(values, 0.9, axis=0)).mean(axis=1)
+    else:
+        # The top tenth of a draw is known from a sample before all customers go through.
+        pilot = np.sort(rng.choice(n, PILOT, replace=False))
+        edge = np.quantile(run(pilot, edge, keep=True, offset=7_919)[-1], 0.9, axis=0)
+        found, orders, value, _ = run(np.arange(n), edge, keep=False, offset=0)
     labels = ("orders", "orders_low", "orders_high", "p_order", "value", "value_low", "value_high", "p_above", "p_top")
     return Futures(customers=dict(zip(labels, found.T, strict=True)), orders=orders, value=value, draws=total)

@@ -260,3 +260,24 @@ def test_the_real_logs_run_and_have_their_known_totals(public_data, tmp_path):
     assert retail["revenue"]["value"] + retail["guests.revenue"]["value"] == pytest.approx(
         retail["revenue.total"]["value"], abs=0.005
     )
+
+
+@pytest.mark.data
+def test_the_real_logs_are_held_back_by_the_back_test(public_data, tmp_path):
+    """Both grew more loyal than their first half promised: exit code 3, and the numbers that say so."""
+    done = valuebook(
+        "run", "cdnow", "online_retail", "--topic", "clv", "--params", "params/examples", "--reports", tmp_path,
+        VALUEBOOK_DATA=str(public_data),
+    )  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    for who in ("cdnow", "online_retail"):
+        found = findings(tmp_path, who, "clv")
+        assert found["status"] == "blocked"
+        numbers = found["numbers"]
+        assert {"clv.mean", "clv.total", "p_alive.mean", "expected_orders.total", "backtest.gini"} <= numbers.keys()
+        predicted, actual = numbers["backtest.predicted"], numbers["backtest.actual"]["value"]
+        assert not predicted["low"] <= actual <= predicted["high"]
+        assert 0.85 <= numbers["backtest.coverage90"]["value"] <= 0.97
+        assert abs(numbers["backtest.bias"]["value"]) < abs(numbers["backtest.naive_bias"]["value"])
+        assert "Do not decide on these values" in found["reason"]
+        assert "Do not use this for the decision." in next(tmp_path.glob(f"{who}/*/clv.html")).read_text()
