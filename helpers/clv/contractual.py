@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Contract = Literal["sbg", "bdw"]
-NAMES = {"sbg": "sBG", "bdw": "BdW"}
-PARAMETERS = {"sbg": ("alpha", "beta"), "bdw": ("alpha", "beta", "c")}
 # A mean chance of leaving between 1 and 80 %, a spread between customers from nearly none to U-shaped, and a chance that may
 # rise or fall with tenure.
 PRIORS = {

@@ -32,6 +32,7 @@ class Economics(Result):
     """A new customer's value, and what moves the base's.
 
     Attributes:
+        process: The purchase process, which says what staying means.
         curve: `month`, `value`, `low`, `high`: expected cumulative margin of a new customer, the first order in month 0,
             with its posterior interval.
         p_above_cac: Share of new customers whose own margin exceeds the CAC; `None` where the CAC is unknown.
@@ -41,6 +42,7 @@ class Economics(Result):
         levers: `lever`, `value`, `low`, `high`: what one point is worth over the horizon, for the base of today.
     """
 
+    process: str
     curve: pd.DataFrame
     p_above_cac: float | None
     ceiling: float
@@ -87,7 +89,7 @@ class Economics(Result):
 
     def definitions(self) -> dict[str, Definition]:
         """What each means."""
-        names = _lever_names()
+        names = _lever_names(self.process)
         return {
             "clv.new_customer": Definition(
                 name=_("Value of a new customer"),
@@ -126,12 +128,17 @@ class Economics(Result):
                 if self.ceiling > 0
                 else _("New customers like those so far do not earn their cost: pay nothing for them."),
                 evidence="model",
-                value={"ceiling": self.ceiling, "confidence": self.confidence, "payback_month": self.payback},
+                value={
+                    "ceiling": self.ceiling,
+                    "confidence": self.confidence,
+                    "payback_month": self.payback,
+                    "payback_between": list(self.payback_ends),
+                },
             ),
             Decision(
                 id="lever",
                 text=_("Of the three, this would be worth most: {lever}, {value} ({interval}).").format(
-                    lever=_lever_names()[best["lever"]],
+                    lever=_lever_names(self.process)[best["lever"]],
                     value=money(best["value"]),
                     interval=interval(best["low"], best["high"], language().currency),
                 ),
@@ -158,7 +165,7 @@ class Economics(Result):
 
     def lever_table(self) -> Table:
         """What one point is worth."""
-        names = _lever_names()
+        names = _lever_names(self.process)
         columns = {
             "name": Column(label=_("Change")),
             "value": Column(
@@ -220,9 +227,12 @@ class Economics(Result):
         return self.figure()._repr_html_()
 
 
-def _lever_names() -> dict[str, str]:
+def _lever_names(process: str) -> dict[str, str]:
+    monthly = process == "pareto_nbd"
     return {
-        "retention": _("Retention: one point more likely to stay after an order"),
+        "retention": _("Retention: one point more likely to stay a month")
+        if monthly
+        else _("Retention: one point more likely to stay after an order"),
         "order_value": _("Order value: 1 % more an order"),
         "frequency": _("Frequency: 1 % more orders while customers stay"),
     }
@@ -271,6 +281,7 @@ def economics(
     value = curves.mean(axis=0)
     curve = pd.DataFrame({"month": np.arange(horizon_months + 1), "value": value, "low": low, "high": high})
     return Economics(
+        process=model.process,
         curve=curve,
         p_above_cac=None if cac is None else _share_above(model, net, factors, cac, seed),
         ceiling=float(np.quantile(curves[:, -1], 1 - confidence)),

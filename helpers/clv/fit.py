@@ -7,7 +7,7 @@ goes on to `full` where k > .7.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -53,7 +53,6 @@ class Posterior:
     divergences: int | None = None
     units: int = 0
     customers: int = 0
-    hyper: dict[str, NDArray] = field(default_factory=dict)
 
     @property
     def sound(self) -> bool:
@@ -273,11 +272,6 @@ def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str
     flat = theta.reshape(chains, kept, -1)
     rhat = max(float(array_stats.rhat(flat[..., i])) for i in range(flat.shape[-1]))
     ess = min(float(array_stats.ess(flat[..., i])) for i in range(flat.shape[-1]))
-    hyper = {
-        name: trace.posterior[name].to_numpy().reshape(chains * kept, -1)
-        for name in ("mean", "between")
-        if name in trace.posterior
-    }
     return Posterior(
         family=family,
         theta=theta.reshape(chains * kept, *theta.shape[2:]),
@@ -285,6 +279,5 @@ def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str
         rhat=rhat,
         ess=ess,
         divergences=int(trace.sample_stats["diverging"].sum()),
-        hyper=hyper,
         **about,
     )

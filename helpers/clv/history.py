@@ -26,7 +26,7 @@ class Base:
     An order is a day on which a customer ordered: several orders of one day are one.
 
     Attributes:
-        customers: One row a customer: customer_id, group, history, x, t_x, T (days), spend_x, spend_total (orders after
+        customers: One row a customer: customer_id, group, history, x, t_x, T (days), spend_total (of orders after
             the first), first_value, total.
         histories: Distinct (group, x, t_x, T): place, those four and weight.
         groups: Names of the groups, in order.
@@ -105,7 +105,6 @@ def histories(orders: ir.Table, *, as_of: datetime, by: str = "cohort") -> Base:
     codes = {name: code for code, name in enumerate(names)}
     shared["group"] = shared["group"].map(codes).astype(np.int64)
     frame["group"] = frame["group"].map(codes).astype(np.int64)
-    frame["spend_x"] = frame["x"].astype(float)
     gross = float(money["gross"] or 0.0)
     return Base(
         customers=frame,

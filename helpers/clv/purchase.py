@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 
 Process = Literal["mbg_nbd", "bg_nbd", "pareto_nbd"]
 NAMES = {"mbg_nbd": "MBG/NBD", "bg_nbd": "BG/NBD", "pareto_nbd": "Pareto/NBD"}
-PARAMETERS = {
-    "mbg_nbd": ("r", "alpha", "a", "b"),
-    "bg_nbd": ("r", "alpha", "a", "b"),
-    "pareto_nbd": ("r", "alpha", "s", "beta"),
-}
 # Centre and standard deviation of the normal priors, in the coordinates of `to_parameters`. Times are in units of the
 # median observation, so the priors are the same whatever the client's calendar: a customer orders about once in that
 # time (95 %: a fiftieth to fifty times), and rates differ between customers about as much as an exponential's.

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Spend = Literal["gamma_gamma", "gamma_gamma_frequency"]
-PARAMETERS = {"gamma_gamma": ("p", "q", "v"), "gamma_gamma_frequency": ("p", "q", "v", "c")}
 # Spend is in units of the median customer's mean order, so the priors know no currency: the mean order lies within a
 # factor of seven of it; q > 1, without which the mean would not exist.
 PRIORS = {

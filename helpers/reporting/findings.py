@@ -183,7 +183,8 @@ def gather(
         cards=cards,
         numbers=numbers,
         checks=checks,
-        decisions=tuple(decision for result in results for decision in result.decisions()),
+        # What a gate holds back is no ground for doing anything.
+        decisions=() if failed else tuple(decision for result in results for decision in result.decisions()),
         definitions=definitions,
         tables=tables,
         provenance=provenance,

@@ -46,6 +46,7 @@ def test_cdnow_trips_the_gate(log, ledger):
     assert told.high < 1882
     findings = gather(proof, client="c", period="all", topic="clv", tables={}, provenance={})
     assert findings.status == "blocked"
+    assert findings.decisions == ()
     assert "Do not decide on these values" in findings.reason
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 from helpers.errors import DataError
 from helpers.reporting import export, figures, words
 from helpers.reporting.figures import contrast, figure, readable
-from helpers.reporting.findings import Check, Definition, Findings, Number, Result, gather
+from helpers.reporting.findings import Check, Decision, Definition, Findings, Number, Result, gather
 from helpers.reporting.html import Brand, Provenance, render
 from helpers.reporting.messages import extract_notebook
 from helpers.reporting.pages import failure_page, portal_page, study_page
@@ -352,3 +352,21 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
         export.write_json(path, {"a": float("nan")})
     assert path.read_text() == '{\n "a": 1\n}\n'
     assert [item.name for item in path.parent.iterdir()] == ["x.json"]
+
+
+def test_a_gate_that_fails_withholds_the_decisions():
+    class Advice(Result):
+        status = "pass"
+
+        def checks(self):
+            return [Check(id="gate", status=self.status, message="It does not hold.")]
+
+        def decisions(self):
+            return [Decision(id="do", text="Do it.", evidence="model")]
+
+    advice = Advice()
+    about = {"client": "c", "period": "all", "topic": "t", "tables": {}, "provenance": {}}
+    assert len(gather(advice, **about).decisions) == 1
+    advice.status = "fail"
+    assert gather(advice, **about).status == "blocked"
+    assert gather(advice, **about).decisions == ()
