@@ -7,7 +7,9 @@ goes on to `full` where k > .7.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -66,14 +68,67 @@ class Posterior:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Compiled:
-    """A family's model with its compiled density; data go in by name."""
+    """A family's model; each function of it is compiled when it is first asked for. Data go in by name."""
 
     model: Any
-    density: Callable[[NDArray], tuple[NDArray, NDArray]]
-    likelihood: Callable[[NDArray], tuple[NDArray, NDArray]]
-    nuts: list[Any]
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the unconstrained values, in the order of the flat vector."""
+        point = self.model.initial_point()
+        return [np.shape(point[value.name]) for value in self.model.value_vars]
+
+    @cached_property
+    def density(self) -> Function:
+        """Log posterior density, up to a constant."""
+        return self._function(self.model.logp(jacobian=True))
+
+    @cached_property
+    def likelihood(self) -> Function:
+        """Log-likelihood."""
+        return self._function(self.model.potentiallogp)
+
+    def _function(self, expression: Any) -> Function:
+        import pytensor
+        from numba import njit
+
+        values: list[Any] = list(self.model.value_vars)
+        gradient: Any = pytensor.grad(expression, values)
+        made = pytensor.function(values, [expression, *gradient], mode="NUMBA")
+        inner: Any = made.vm.jit_fn
+
+        # Without the interpreter's lock, chains run side by side on one compiled function.
+        @njit(nogil=True)
+        def free(*arguments: Any) -> Any:
+            return inner(*arguments)
+
+        return Function(free, self.shapes, tuple(made.get_shared()))
+
+
+@dataclass(frozen=True)
+class Function:
+    """A compiled function of a flat vector of unconstrained values: `f(values)` is its value and gradient."""
+
+    run: Any
+    shapes: list[tuple[int, ...]]
+    data: tuple[Any, ...]
+
+    @property
+    def size(self) -> int:
+        """Length of the flat vector."""
+        return sum(int(np.prod(shape)) for shape in self.shapes)
+
+    def __call__(self, values: NDArray) -> tuple[float, NDArray]:
+        """Value and gradient, shape (size,), at a flat vector."""
+        found, *gradient = self.run(*self.parts(values), *(held.get_value(borrow=True) for held in self.data))
+        return float(found), np.concatenate([np.ravel(part) for part in gradient])
+
+    def parts(self, values: NDArray) -> list[NDArray]:
+        """A flat vector cut into the model's shapes."""
+        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
+        return [part.reshape(shape) for part, shape in zip(np.split(values, ends[:-1]), self.shapes, strict=True)]
 
 
 def families() -> dict[str, tuple[tuple[tuple[float, float], ...], Callable[..., Any]]]:
@@ -110,7 +165,7 @@ def build(family: str, data: dict[str, NDArray], *, pooled: bool = False) -> Any
         else:
             flat = pm.Normal("flat", centre, spread, shape=len(centre))
             theta = pm.Deterministic("theta", flat[None, :])
-        pm.Potential("rows", pt.sum(held["weight"] * log_likelihood(theta, held, family)))
+        pm.Potential("rows", pt.dot(held["weight"], log_likelihood(theta, held, family)))
     return model
 
 
@@ -122,37 +177,14 @@ _shelf: dict[tuple[str, int], Compiled] = {}
 def compiled(family: str, data: dict[str, NDArray], *, pooled: bool = False) -> Compiled:
     """The family's compiled model, holding these data."""
     import pymc as pm
-    import pytensor
 
     key = family, int(data["group"].max()) + 1 if pooled else 0
-    if key in _shelf:
+    if key not in _shelf:
+        _shelf[key] = Compiled(build(family, data, pooled=pooled))
+    else:
         with _shelf[key].model:
             pm.set_data(data)
-        return _shelf[key]
-    model = build(family, data, pooled=pooled)
-    values: list[Any] = list(model.value_vars)
-
-    def function(expression: Any) -> Any:
-        gradient: Any = pytensor.grad(expression, values)
-        made = pytensor.function(values, [expression, *gradient], mode="NUMBA")
-        made.trust_input = True
-        return made
-
-    _shelf[key] = Compiled(
-        model=model, density=function(model.logp(jacobian=True)), likelihood=function(model.potentiallogp), nuts=[]
-    )
     return _shelf[key]
-
-
-def _flat(values: NDArray, shapes: list[tuple[int, ...]]) -> list[NDArray]:
-    """A vector cut into arrays of the model's shapes."""
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
-    return [part.reshape(shape) for part, shape in zip(np.split(values, ends[:-1]), shapes, strict=True)]
-
-
-def _evaluate(function: Any, values: NDArray, shapes: list[tuple[int, ...]]) -> tuple[float, NDArray]:
-    found, *gradient = function(*_flat(values, shapes))
-    return float(found), np.concatenate([np.ravel(part) for part in gradient])
 
 
 def maximum_likelihood(family: str, data: dict[str, NDArray]) -> tuple[NDArray, float]:
@@ -165,15 +197,15 @@ def maximum_likelihood(family: str, data: dict[str, NDArray]) -> tuple[NDArray, 
 
     made = compiled(family, data)
     centre = np.array([mean for mean, _ in families()[family][0]])
-    found = minimize(_negated(made.likelihood, [centre.shape]), centre, jac=True, method="BFGS", options={"gtol": 1e-5})
+    found = minimize(_negated(made.likelihood), centre, jac=True, method="BFGS", options={"gtol": 1e-5})
     if np.abs(found.jac).max() > 1e-2 * max(1.0, abs(found.fun) * 1e-3):
         raise ValueError(f"{family}: the likelihood has no maximum that could be found ({found.message})")
     return found.x, -float(found.fun)
 
 
-def _negated(function: Any, shapes: list[tuple[int, ...]]) -> Any:
+def _negated(function: Function) -> Any:
     def negative(values: NDArray) -> tuple[float, NDArray]:
-        value, gradient = _evaluate(function, values, shapes)
+        value, gradient = function(values)
         if not np.isfinite(value):
             return 1e12, np.zeros_like(gradient)
         return -value, -gradient
@@ -203,7 +235,7 @@ def fit(
     """
     made = compiled(family, data, pooled=pooled)
     about = {"units": len(data["weight"]), "customers": round(float(data["weight"].sum()))}
-    if pooled:
+    if pooled or tier == "full":
         return _nuts(family, made, draws=draws, seed=seed, about=about)
     quick = _laplace(family, made, draws=draws, seed=seed, about=about)
     if tier == "fast" or (tier == "auto" and quick.sound):
@@ -217,8 +249,7 @@ def _laplace(family: str, made: Compiled, *, draws: int, seed: int, about: dict[
     from scipy.optimize import minimize
 
     centre = np.array([mean for mean, _ in families()[family][0]])
-    shapes = [centre.shape]
-    objective = _negated(made.density, shapes)
+    objective = _negated(made.density)
     mode = minimize(objective, centre, jac=True, method="BFGS", options={"gtol": 1e-4}).x
     size = len(mode)
     steps = np.eye(size) * STEP
@@ -235,7 +266,8 @@ def _laplace(family: str, made: Compiled, *, draws: int, seed: int, about: dict[
     stretch = np.sqrt(freedom / rng.chisquare(freedom, proposals))[:, None]
     root = vectors / np.sqrt(values)
     drawn = mode + (normal * stretch) @ root.T
-    log_target = np.array([-objective(theta)[0] for theta in drawn])
+    with ThreadPoolExecutor(CHAINS) as pool:
+        log_target = np.array([-value for value, _ in pool.map(objective, drawn)])
     distance = ((normal * stretch) ** 2).sum(axis=1)
     log_weight = log_target + (freedom + size) / 2 * np.log1p(distance / freedom)
     log_weight -= log_weight.max()
@@ -252,10 +284,24 @@ def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str
     import nutpie
     from arviz_stats.base import array_stats
 
-    if not made.nuts:
-        made.nuts.append(nutpie.compile_pymc_model(made.model, freeze_model=False))
-    data = {variable.name: variable.get_value() for variable in made.model.data_vars}
-    program = made.nuts[0].with_data(**data)
+    density = made.density
+    spread = np.array([spread for _, spread in families()[family][0]])
+
+    def start(chain_seed: int) -> NDArray:
+        """A point well within the priors, another one for each chain, so that R-hat can tell."""
+        jitter = np.random.default_rng(chain_seed).uniform(-0.5, 0.5, density.size)
+        point = np.concatenate([np.ravel(made.model.initial_point()[value.name]) for value in made.model.value_vars])
+        return point + jitter * (spread if density.size == len(spread) else 1.0)
+
+    program = nutpie.compiled_pyfunc.from_pyfunc(
+        density.size,
+        lambda: density,
+        lambda _one, _two, _chain: lambda values: {"values": values},
+        [np.dtype(float)],
+        [(density.size,)],
+        ["values"],
+        make_initial_point_fn=start,
+    )
     trace = nutpie.sample(
         program,
         draws=max(draws, 1000),
@@ -267,17 +313,27 @@ def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str
         progress_bar=False,
         save_warmup=False,
     )
-    theta = trace.posterior["theta"].to_numpy()
-    chains, kept = theta.shape[:2]
+    values = trace.posterior["values"].to_numpy()
+    chains, kept = values.shape[:2]
+    theta = _theta(density, values.reshape(chains * kept, -1))
     flat = theta.reshape(chains, kept, -1)
     rhat = max(float(array_stats.rhat(flat[..., i])) for i in range(flat.shape[-1]))
     ess = min(float(array_stats.ess(flat[..., i])) for i in range(flat.shape[-1]))
     return Posterior(
         family=family,
-        theta=theta.reshape(chains * kept, *theta.shape[2:]),
+        theta=theta,
         tier="full",
         rhat=rhat,
         ess=ess,
         divergences=int(trace.sample_stats["diverging"].sum()),
         **about,
     )
+
+
+def _theta(density: Function, values: NDArray) -> NDArray:
+    """Coordinates, shape (draws, groups, coordinates), from the unconstrained values of `build`'s two forms."""
+    if len(density.shapes) == 1:
+        return values[:, None, :]
+    size = density.shapes[0][0]
+    mean, log_between, offset = np.split(values, [size, 2 * size], axis=1)
+    return mean[:, None, :] + np.exp(log_between)[:, None, :] * offset.reshape(len(values), -1, size)

@@ -45,19 +45,22 @@ def future(kind, x, t_x, T, spend_x, spend_total, pace, theta, money, gain, leng
     else:
         chances = x + 1.0 if kind == MBG else x
         exponent = (r + x) * np.log((alpha + T) / (alpha + t_x))
-        odds = np.log(third / (fourth + chances - 1.0)) + exponent
-        alive = 1.0 / (1.0 + np.exp(min(odds, 700.0)))
-    if np.random.random() >= alive:
+        alive = 1.0 / (1.0 + third / (fourth + chances - 1.0) * np.exp(min(exponent, 700.0)))
+    # One uniform number says whether the customer is alive, and if so what is left of it is uniform again.
+    luck = np.random.random()
+    if luck >= alive:
         return 0, 0.0
-    rate = np.random.gamma(r + x, 1.0) / (alpha + T)
     horizon = months * length
     if kind == PARETO:
         end = np.random.exponential(1.0) * (fourth + T) / max(np.random.gamma(third, 1.0), 1e-300)
         horizon = min(horizon, end)
-    now = np.random.exponential(1.0) / max(rate, 1e-300)
-    # Most futures of most bases hold no order: what only orders need is drawn once there is one.
+    # With its rate integrated out, the next order of one who is alive comes after a Lomax time. Most futures of most
+    # bases hold no order: what only orders need is drawn once there is one.
+    luck = max(luck / alive, 1e-300)
+    now = (alpha + T) * np.expm1(-np.log(luck) / (r + x))
     if now >= horizon:
         return 0, 0.0
+    rate = np.random.gamma(r + x + 1.0, 1.0) / (alpha + T + now)
     stop = 0.0
     if kind != PARETO:
         stop = np.random.beta(third, fourth + (x + 1.0 if kind == MBG else x))
@@ -71,8 +74,17 @@ def future(kind, x, t_x, T, spend_x, spend_total, pace, theta, money, gain, leng
         value += np.random.gamma(p, 1.0) / nu * gain[month]
         if kind != PARETO and np.random.random() < stop:
             break
-        now += np.random.exponential(1.0) / rate
+        now += np.random.exponential(1.0) / max(rate, 1e-300)
     return count, value
+
+
+@njit(cache=True)
+def order_statistic(drawn, draws, at):
+    """Place `at` (from 0) in the order of `draws` numbers, of which all but the sorted `drawn` are 0 and these have one sign."""
+    rest = draws - len(drawn)
+    if len(drawn) and drawn[0] < 0:
+        return drawn[at] if at < len(drawn) else 0.0
+    return drawn[at - rest] if at >= rest else 0.0
 
 
 @njit(cache=True, parallel=True)
@@ -116,25 +128,32 @@ def run_futures(
         for block in range(lane, blocks, threads):
             np.random.seed((seed + block * 2_654_435) % 4_294_967_295)
             for i in range(block * BLOCK, min(n, (block + 1) * BLOCK)):
-                above, first = 0.0, 0.0
+                above, first, some = 0.0, 0.0, 0
                 for s in range(draws):
                     count, worth = future(
                         kind, x[i], t_x[i], T[i], spend_x[i], spend_total[i], pace[i], theta[s, own[i]], money[s], gain, length,
                         orders[lane, s],
                     )  # fmt: skip
-                    counts[s], values[s] = count, worth
-                    value[lane, s, group[i]] += worth
+                    if count:
+                        counts[some], values[some] = count, worth
+                        some += 1
+                        value[lane, s, group[i]] += worth
                     above += worth > cac
                     first += worth > top[s]
-                if keep:
-                    kept[i] = values
-                found[i, 0] = counts.mean()
-                found[i, 3] = (counts > 0).mean()
-                found[i, 4] = values.mean()
+                    if keep:
+                        kept[i, s] = worth
+                drawn_counts, drawn_values = np.sort(counts[:some]), np.sort(values[:some])
+                found[i, 0] = drawn_counts.sum() / draws
+                found[i, 3] = some / draws
+                found[i, 4] = drawn_values.sum() / draws
                 found[i, 7], found[i, 8] = above / draws, first / draws
-                counts.sort()
-                values.sort()
                 low, high = int(place[0] * draws), min(int(place[1] * draws), draws - 1)
-                found[i, 1], found[i, 2] = counts[low], counts[high]
-                found[i, 5], found[i, 6] = values[low], values[high]
+                found[i, 1], found[i, 2] = (
+                    order_statistic(drawn_counts, draws, low),
+                    order_statistic(drawn_counts, draws, high),
+                )
+                found[i, 5], found[i, 6] = (
+                    order_statistic(drawn_values, draws, low),
+                    order_statistic(drawn_values, draws, high),
+                )
     return found, orders.sum(axis=0), value.sum(axis=0), kept

@@ -33,6 +33,8 @@ PRIORS = {
 }
 NODES = 48
 REACH = 40.0
+# Logarithm of odds that are none.
+NEVER = 700.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,12 +166,11 @@ def log_likelihood(theta: Any, data: dict[str, Any], process: Process) -> Any:
     alive = log_beta(a, b + chances) - log_beta(a, b)
     # B(a + 1, b + k - 1) / B(a, b + k) = a / (b + k - 1): how the history ends in a stop rather than in silence.
     odds = pt.log(a) - pt.log(b + pt.maximum(chances - 1, 0 if process == "mbg_nbd" else 1e-300))
-    gone = odds[group, data["at_x"]] + power * (at_end - at_last)
     if process == "bg_nbd":
-        gone = pt.switch(pt.gt(counts[data["at_x"]], 0), gone, -np.inf)
-        ending = pt.switch(pt.gt(counts[data["at_x"]], 0), pt.softplus(pt.maximum(gone, -700.0)), 0.0)
-    else:
-        ending = pt.softplus(gone)
+        odds = pt.switch(pt.gt(counts, 0), odds, -NEVER)
+    gone = odds[group, data["at_x"]] + power * (at_end - at_last)
+    # log(1 + e^gone), written so that one exponential serves value and gradient of every row.
+    ending = pt.maximum(gone, 0.0) + pt.log1p(pt.exp(-pt.abs(gone)))
     return known + alive[group, data["at_x"]] - power * at_end + ending
 
 

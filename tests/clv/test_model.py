@@ -116,7 +116,7 @@ def test_simulated_futures_have_the_expected_mean(process):
         process=process, x=x, t_x=t_x, T=T, spend_x=x, spend_total=x * 30.0, rate=np.zeros(3),
         purchase=parameters, spend={name: np.full(1, value) for name, value in SPEND.items()},
         discount=np.linspace(1, 0.8, 6), month=30.0, margin=0.5, cac=0.0, group=np.zeros(3, dtype=np.int64),
-        groups=1, level=0.9, seed=1, draws=40_000,
+        groups=1, level=0.9, seed=1, draws=160_000,
     )  # fmt: skip
     alive = expect.p_alive(process, TRUTH[process], x=x, t_x=t_x, T=T)
     ahead = expect.expected_if_alive(process, TRUTH[process], x=x, T=T, ahead=30.0 * np.arange(1, 7))
