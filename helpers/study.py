@@ -236,7 +236,8 @@ def open_study(client: str, period: str = "latest", *, notebook: str) -> Study:
     params = load_params(client, folder=params_folder())
     if reason := skip_reason(params, notebook):
         raise TopicSkippedError(reason)
-    tables = load_tables(params, names=(*topic.NEEDS, *topic.OPTIONAL), expand=expand)
+    names = (name for need in topic.NEEDS for name in ((need,) if isinstance(need, str) else need))
+    tables = load_tables(params, names=(*names, *topic.OPTIONAL), expand=expand)
     chosen = resolve_period(period, first=tables.first, last=tables.last, grain=params.periods.grain)
     use_language(params.locale, params.currency)
     figures.use_accent(params.brand.colour)
@@ -258,8 +259,23 @@ def skip_reason(params: Any, topic: str) -> str | None:
     declared = set(params.data.tables)
     if "order_lines" in declared:
         declared.add("orders")
-    missing = [name for name in topics()[topic].NEEDS if name not in declared]
+    missing = [
+        _(" or ").join(names)
+        for need in topics()[topic].NEEDS
+        if not declared.intersection(names := (need,) if isinstance(need, str) else need)
+    ]
     return _("It needs the table {tables}.").format(tables=", ".join(missing)) if missing else None
+
+
+def preflight(params: Any, tables: Tables) -> None:
+    """Let each topic hold its section against the client's tables.
+
+    Raises:
+        ParamsError: A section names what the tables lack.
+    """
+    for name, topic in topics().items():
+        if hasattr(topic, "preflight"):
+            topic.preflight(getattr(params, name), tables.kept)
 
 
 def reports_folder() -> Path:

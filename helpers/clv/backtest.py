@@ -14,6 +14,7 @@ from helpers.clv.fit import fit
 from helpers.clv.history import histories
 from helpers.clv.proof import LEVEL, Backtest
 from helpers.clv.simulate import simulate
+from helpers.reporting.findings import where_given
 from helpers.reporting.words import _, number
 
 if TYPE_CHECKING:
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from numpy.typing import NDArray
 
-    from helpers.clv.fit import Tier
     from helpers.clv.history import Base
-    from helpers.clv.purchase import Process
+    from helpers.clv.topic import Params
 
 LONGEST = 365
 SHORTEST = 28
@@ -32,17 +32,15 @@ FEWEST = 30
 PIECES = 13
 
 
+@where_given
 def backtest(
     orders: ir.Table,
     *,
     until: datetime,
     first: datetime,
-    process: Process,
-    tier: Tier,
-    draws: int,
-    origins: int,
-    tolerated: float,
+    settings: Params,
     seed: int,
+    attributes: ir.Table | None = None,
 ) -> Backtest:
     """Fit at earlier dates, predict, compare.
 
@@ -52,13 +50,12 @@ def backtest(
         orders: One row an order or refund.
         until: First moment that does not count.
         first: Moment of the first order.
-        process: The purchase process.
-        tier: Of the fits.
-        draws: Posterior draws.
-        origins: How many origins at most.
-        tolerated: Bias that is passed although the interval misses.
+        settings: The model that is tested, how many origins at most, and the bias that is passed although the interval
+            misses.
         seed: Of all randomness.
+        attributes: One row a customer, for groups by attribute.
     """
+    process, tolerated = settings.process, settings.bias
     observed = (until - first).days
     ahead = min(observed // 2, LONGEST)
     nothing = pd.DataFrame()
@@ -68,19 +65,17 @@ def backtest(
             origins=nothing, track=nothing, deciles=nothing, process=process, tolerated=tolerated, reason=reason
         )
     rows, track, deciles = [], nothing, nothing
-    for place in range(origins):
+    for place in range(settings.origins):
         origin = until - timedelta(days=ahead + place * (ahead // 2))
         if (origin - first).days < max(SHORTEST, ahead // 2):
             break
-        base = histories(orders, as_of=origin)
+        base = histories(orders, as_of=origin, by=settings.by, attributes=attributes)
         if base.n < FEWEST:
             break
         known = base.customers
         later = _later(orders, origin=origin, until=until)
         actual = later.groupby("customer_id").size().reindex(known["customer_id"]).fillna(0).to_numpy(float)
-        row, curve, tenths = _one(
-            base, actual, later, process=process, tier=tier, draws=draws, ahead=ahead, seed=seed + place
-        )
+        row, curve, tenths = _one(base, actual, later, settings=settings, ahead=ahead, seed=seed + place)
         rows.append({"origin": origin.date(), "days": ahead, "customers": base.n, **row})
         if not place:
             track, deciles = curve, tenths
@@ -107,16 +102,17 @@ def _one(
     actual: NDArray,
     later: pd.DataFrame,
     *,
-    process: Process,
-    tier: Tier,
-    draws: int,
+    settings: Params,
     ahead: int,
     seed: int,
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Figures, track and tenths of one origin."""
     known = base.customers
-    rows = base.rows(pooled=False)
-    posterior = fit(process, purchase.compressed(rows), tier=tier, draws=draws, seed=seed)
+    process = settings.process
+    split = settings.pooled and len(base.groups) > 1
+    rows = base.rows(pooled=split)
+    data = purchase.compressed(rows)
+    posterior = fit(process, data, tier=settings.tier, draws=settings.draws, seed=seed, pooled=split)
     parameters = purchase.to_parameters(posterior.theta, process, scale=rows.scale)
     piece = ahead / PIECES
     columns = {name: base.histories[name].to_numpy(float) for name in ("x", "t_x", "T")}
@@ -124,7 +120,7 @@ def _one(
         process,
         **columns,
         weight=base.histories["weight"].to_numpy(float),
-        group=np.zeros(len(base.histories), dtype=int),
+        group=base.histories["group"].to_numpy(),
         parameters=parameters,
         discount=np.ones(PIECES),
         month=piece,
@@ -143,8 +139,8 @@ def _one(
         month=piece,
         margin=1.0,
         cac=0.0,
-        group=np.zeros(n, dtype=np.int64),
-        groups=1,
+        group=known["group"].to_numpy(),
+        groups=len(base.groups),
         level=LEVEL,
         seed=seed,
     )

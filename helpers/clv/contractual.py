@@ -21,6 +21,8 @@ PRIORS = {
     "bdw": ((-1.5, 1.5), (1.0, 1.0), (0.0, 0.5)),
 }
 FARTHEST = 2000
+FARTHEST_TOTAL, FARTHEST_POWER = 15.0, 4.0
+EXACT = 1e8
 
 
 def compressed(age: Any, lost: Any, *, weight: Any = None, group: Any = None) -> dict[str, NDArray]:
@@ -51,14 +53,19 @@ def log_likelihood(theta: Any, data: dict[str, Any], family: Contract) -> Any:
     import pytensor.tensor as pt
 
     group, age, lost = data["group"], data["age"], data["lost"]
-    total = pt.exp(theta[:, 1])[group]
+    # Far out, where differences of log-gamma functions are all rounding, the likelihood would make up modes of its own.
+    total = pt.exp(pt.clip(theta[:, 1], -FARTHEST_TOTAL, FARTHEST_TOTAL))[group]
     share = pt.sigmoid(theta[:, 0])[group]
     alpha, beta = share * total, (1 - share) * total
-    power = pt.exp(theta[:, 2])[group] if family == "bdw" else 1.0
+    power = pt.exp(pt.clip(theta[:, 2], -FARTHEST_POWER, FARTHEST_POWER))[group] if family == "bdw" else 1.0
 
     def log_survival(t: Any) -> Any:
         moved = pt.switch(pt.gt(t, 0), pt.maximum(t, 1e-300) ** power, 0.0)
-        return pt.gammaln(beta + moved) - pt.gammaln(total + moved) + pt.gammaln(total) - pt.gammaln(beta)
+        near, far = pt.minimum(moved, EXACT), pt.maximum(moved, EXACT)
+        exact = pt.gammaln(beta + near) - pt.gammaln(total + near)
+        # Gamma(x) / Gamma(x + a) is (x + (a - 1) / 2)^-a for large x (Tricomi & Erdelyi 1951).
+        asymptotic = -alpha * pt.log(beta + far + (alpha - 1) / 2)
+        return pt.switch(pt.gt(moved, EXACT), asymptotic, exact) + pt.gammaln(total) - pt.gammaln(beta)
 
     before = log_survival(pt.maximum(age - lost, 0))
     if family == "sbg":
@@ -109,3 +116,20 @@ def residual_lifetime(
         for n in seen
     ]
     return np.stack(found)
+
+
+def renewal_chances(parameters: dict[str, Any], *, upto: int) -> NDArray:
+    """Chance to renew of a customer who is still there, at renewals 1, 2, ... `upto`: S(t) / S(t - 1).
+
+    Args:
+        parameters: alpha, beta and perhaps c, of one shape.
+        upto: Last renewal, at least 1.
+
+    Returns:
+        Shape (upto,) + that of the parameters.
+    """
+    from scipy.special import betaln
+
+    alpha, beta = (np.asarray(parameters[name], dtype=float) for name in ("alpha", "beta"))
+    t = np.arange(upto + 1.0).reshape(-1, *(1,) * alpha.ndim)
+    return np.exp(np.diff(betaln(alpha, beta + t ** parameters.get("c", 1.0)), axis=0)).clip(max=1.0)

@@ -1,20 +1,19 @@
-"""Decisions: what a new customer may cost, when that is earned back, and what a change in behaviour would be worth."""
+"""Decisions: what a new customer may cost, when that is earned back, and how many earn it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from helpers.clv.expect import expected_if_alive, expected_new, p_alive
-from helpers.clv.predict import MONTH, discount_factors
+from helpers.clv.expect import MONTH, discount_factors, expected_new
 from helpers.clv.simulate import simulate
 from helpers.reporting.figures import Figure, Theme, figure, money_axis
-from helpers.reporting.findings import Decision, Definition, Number, Result
-from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, interval, language, money, number, percent, plural
+from helpers.reporting.findings import Decision, Definition, Number, Result, where_given
+from helpers.reporting.tables import Column, table
+from helpers.reporting.words import _, language, money, number, percent, plural
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,33 +21,28 @@ if TYPE_CHECKING:
 
     from helpers.clv.model import Model
 
-POINT = 0.01
-DRAWS = 60
-FUTURES = 4000
+DRAWS, STARTS, FUTURES = 60, 20, 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Economics(Result):
-    """A new customer's value, and what moves the base's.
+    """A new customer's value, and what it may cost.
 
     Attributes:
-        process: The purchase process, which says what staying means.
         curve: `month`, `value`, `low`, `high`: expected cumulative margin of a new customer, the first order in month 0,
             with its posterior interval.
-        p_above_cac: Share of new customers whose own margin exceeds the CAC; `None` where the CAC is unknown.
+        p_above_cac: Share of new customers whose own margin exceeds the CAC, with its posterior interval: value, low, high;
+            `None` where the CAC is unknown.
         ceiling: Highest CAC that a new customer's mean margin exceeds with probability `confidence`.
         payback: First month in which the expected margin reaches the CAC; `None` where it does not.
         payback_ends: The same for the upper and lower end of the curve.
-        levers: `lever`, `value`, `low`, `high`: what one point is worth over the horizon, for the base of today.
     """
 
-    process: str
     curve: pd.DataFrame
-    p_above_cac: float | None
+    p_above_cac: tuple[float, float, float] | None
     ceiling: float
     payback: int | None
     payback_ends: tuple[int | None, int | None]
-    levers: pd.DataFrame
     cac: float | None
     confidence: float
     level: float
@@ -56,7 +50,7 @@ class Economics(Result):
     horizon_months: int
 
     def numbers(self) -> dict[str, Number]:
-        """Value of a new customer, ceiling, payback and levers."""
+        """Value of a new customer, ceiling, and share that earns its cost."""
         unit = language().currency
         end = self.curve.iloc[-1]
         found = {
@@ -71,25 +65,15 @@ class Economics(Result):
             ),
             "clv.cac_ceiling": Number(value=self.ceiling, unit=unit, n=self.n, definition="clv.cac_ceiling"),
         }
-        if self.cac is not None:
+        if self.p_above_cac is not None:
+            value, low, high = self.p_above_cac
             found["clv.p_above_cac"] = Number(
-                value=self.p_above_cac, unit="share", n=self.n, definition="clv.p_above_cac"
-            )
-        for row in self.levers.itertuples():
-            found[f"lever.{row.lever}"] = Number(
-                value=row.value,
-                low=row.low,
-                high=row.high,
-                level=self.level,
-                unit=unit,
-                n=self.n,
-                definition=f"lever.{row.lever}",
+                value=value, low=low, high=high, level=self.level, unit="share", n=self.n, definition="clv.p_above_cac"
             )
         return found
 
     def definitions(self) -> dict[str, Definition]:
         """What each means."""
-        names = _lever_names(self.process)
         return {
             "clv.new_customer": Definition(
                 name=_("Value of a new customer"),
@@ -108,17 +92,10 @@ class Economics(Result):
                 name=_("Earns back the acquisition cost"),
                 text=_("Share of new customers whose own margin within the horizon exceeds the acquisition cost."),
             ),
-            **{
-                f"lever.{lever}": Definition(
-                    name=name, text=_("{name}: change of the base's expected margin.").format(name=name)
-                )
-                for lever, name in names.items()
-            },
         }
 
     def decisions(self) -> list[Decision]:
-        """The ceiling, and the lever worth most."""
-        best = self.levers.loc[self.levers["value"].idxmax()]
+        """The ceiling."""
         return [
             Decision(
                 id="cac_ceiling",
@@ -135,16 +112,6 @@ class Economics(Result):
                     "payback_between": list(self.payback_ends),
                 },
             ),
-            Decision(
-                id="lever",
-                text=_("Of the three, this would be worth most: {lever}, {value} ({interval}).").format(
-                    lever=_lever_names(self.process)[best["lever"]],
-                    value=money(best["value"]),
-                    interval=interval(best["low"], best["high"], language().currency),
-                ),
-                evidence="model",
-                value={"lever": best["lever"], "value": float(best["value"])},
-            ),
         ]
 
     def _payback_text(self) -> str:
@@ -160,30 +127,8 @@ class Economics(Result):
         return _("Today's cost of {cac} is earned back after {months}.").format(cac=money(self.cac), months=months)
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Curve and levers."""
-        return {"new_customer": self.curve, "levers": self.levers}
-
-    def lever_table(self) -> Table:
-        """What one point is worth."""
-        names = _lever_names(self.process)
-        columns = {
-            "name": Column(label=_("Change")),
-            "value": Column(
-                label=_("Worth within the horizon, {currency}").format(currency=language().currency),
-                kind="money",
-                low="low",
-                high="high",
-            ),
-        }
-        foot = _(
-            "n = {n} customers of today, {months} months, {level} posterior intervals. What brings the change about is not said."
-        )
-        return table(
-            self.levers.assign(name=[names[lever] for lever in self.levers["lever"]]),
-            columns,
-            title=_("What one point is worth"),
-            foot=foot.format(n=number(self.n), months=number(self.horizon_months), level=percent(self.level, digits=0)),
-        )
+        """The curve."""
+        return {"new_customer": self.curve}
 
     def figure(self) -> Figure:
         """Cumulative margin of a new customer against the CAC."""
@@ -227,17 +172,7 @@ class Economics(Result):
         return self.figure()._repr_html_()
 
 
-def _lever_names(process: str) -> dict[str, str]:
-    monthly = process == "pareto_nbd"
-    return {
-        "retention": _("Retention: one point more likely to stay a month")
-        if monthly
-        else _("Retention: one point more likely to stay after an order"),
-        "order_value": _("Order value: 1 % more an order"),
-        "frequency": _("Frequency: 1 % more orders while customers stay"),
-    }
-
-
+@where_given
 def economics(
     model: Model,
     *,
@@ -248,7 +183,7 @@ def economics(
     confidence: float,
     seed: int,
 ) -> Economics:
-    """A new customer's value and the levers.
+    """A new customer's value against what it costs.
 
     Args:
         model: The fitted model.
@@ -281,13 +216,11 @@ def economics(
     value = curves.mean(axis=0)
     curve = pd.DataFrame({"month": np.arange(horizon_months + 1), "value": value, "low": low, "high": high})
     return Economics(
-        process=model.process,
         curve=curve,
         p_above_cac=None if cac is None else _share_above(model, net, factors, cac, seed),
         ceiling=float(np.quantile(curves[:, -1], 1 - confidence)),
         payback=_reached(value, cac),
         payback_ends=(_reached(high, cac), _reached(low, cac)),
-        levers=_levers(model, factors, net, seed),
         cac=cac,
         confidence=confidence,
         level=model.level,
@@ -302,97 +235,28 @@ def _reached(curve: NDArray, cac: float | None) -> int | None:
     return int(np.argmax(curve >= cac))
 
 
-def _share_above(model: Model, net: float, factors: NDArray, cac: float, seed: int) -> float:
-    """Share of simulated new customers whose first order and later ones bring more than the CAC."""
-    opening = model.base.customers["first_value"].to_numpy(float)
-    rng = np.random.default_rng(seed)
-    starts = rng.choice(opening, FUTURES) * net
-    zero = np.zeros(1)
-    shares = []
+def _share_above(model: Model, net: float, factors: NDArray, cac: float, seed: int) -> tuple[float, float, float]:
+    """Share of new customers whose first order and later ones bring more than the CAC: posterior mean and interval."""
+    opening = model.base.customers["first_value"].to_numpy(float) * net
     # One pass for each of some quantiles of the first order: the chance is smooth in it.
-    edges = np.quantile(starts, np.linspace(0.025, 0.975, 20))
-    parameters = {name: values.mean(axis=1, keepdims=True) for name, values in model.parameters().items()}
-    for start in edges:
-        futures = simulate(
-            process=model.process,
-            x=zero,
-            t_x=zero,
-            T=zero,
-            spend_x=zero,
-            spend_total=zero,
-            rate=zero,
-            purchase=parameters,
-            spend=model.spend_parameters(),
-            discount=factors,
-            month=MONTH,
-            margin=net,
-            cac=cac - start,
-            group=np.zeros(1, dtype=np.int64),
-            groups=1,
-            level=model.level,
-            seed=seed,
-            draws=FUTURES,
-        )
-        shares.append(float(futures.customers["p_above"][0]))
-    return float(np.mean(shares))
-
-
-def _levers(model: Model, factors: NDArray, net: float, seed: int) -> pd.DataFrame:
-    """Change of the base's expected margin for one point of each lever, by posterior draw."""
-    base = model.base
-    orders = model.parameters()
-    x, total = model.spend_history()
-    frame = base.customers
-    shared = base.histories
-    # The base's spend by history: expected orders are the same within one, so only sums of spend are needed.
-    mean = total / np.maximum(x, 1)
-    columns = {name: shared[name].to_numpy(float) for name in ("x", "t_x", "T")}
-    ahead = MONTH * np.arange(1, len(factors) + 1)
-    weights = factors - np.append(factors[1:], 0.0)
-    groups = shared["group"].to_numpy()
-    spends = model.spend_parameters()
+    starts = np.quantile(opening, np.linspace(0.025, 0.975, STARTS))
+    orders, spends = model.parameters(), model.spend_parameters()
     rng = np.random.default_rng(seed)
-    picks = rng.choice(len(orders["r"]), min(DRAWS, max(8, 3_000_000 // len(frame))), replace=False)
-    history = np.searchsorted(shared["history"].to_numpy(), frame["history"].to_numpy())
-    found = []
-    for s in picks:
-        own_spend = {name: float(values[s % len(values)]) for name, values in spends.items()}
-        value = _spend_by_history(own_spend, x, mean, model.rate, history, len(shared))
-        plain = _discounted(model.process, orders, s, columns, groups, ahead, weights, {})
-        stay = _discounted(model.process, orders, s, columns, groups, ahead, weights, {"stay": POINT})
-        faster = _discounted(model.process, orders, s, columns, groups, ahead, weights, {"faster": 1 + POINT})
-        whole = float(value @ plain) * net
-        found.append((float(value @ stay) * net - whole, whole * POINT, float(value @ faster) * net - whole))
-    drawn = np.array(found)
+    picks = rng.choice(len(orders["r"]), min(DRAWS, len(orders["r"])), replace=False)
+    zero = np.zeros(STARTS)
+    shares = np.empty((len(picks), STARTS))
+    for place, s in enumerate(picks):
+        futures = simulate(
+            process=model.process, x=zero, t_x=zero, T=zero, spend_x=zero, spend_total=zero, rate=zero,
+            purchase={name: values[s : s + 1].mean(axis=1, keepdims=True) for name, values in orders.items()},
+            spend={name: values[[s % len(values)]] for name, values in spends.items()},
+            discount=factors, month=MONTH, margin=net, cac=cac - starts, group=zero.astype(np.int64), groups=1,
+            level=model.level, seed=seed + place, draws=FUTURES,
+        )  # fmt: skip
+        shares[place] = futures.customers["p_above"]
+    share = shares.mean(axis=1)
+    # The first orders are a sample too: its share above any amount has the spread of a share of n.
+    drawn = share + rng.standard_normal(len(share)) * np.sqrt(share * (1 - share) / model.base.n)
     tail = (1 - model.level) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
-    return pd.DataFrame(
-        {"lever": ["retention", "order_value", "frequency"], "value": drawn.mean(axis=0), "low": low, "high": high}
-    )
-
-
-def _spend_by_history(own: dict[str, Any], x: NDArray, mean: NDArray, rate: NDArray, at: NDArray, size: int) -> NDArray:
-    from helpers.clv.spend import expected_spend
-
-    return np.bincount(at, weights=expected_spend(own, x=x, mean=mean, rate=rate), minlength=size)
-
-
-def _discounted(
-    process: str,
-    parameters: dict[str, NDArray],
-    s: int,
-    columns: dict[str, NDArray],
-    groups: NDArray,
-    ahead: NDArray,
-    weights: NDArray,
-    change: dict[str, float],
-) -> NDArray:
-    """Discounted expected orders of each history, with a change of behaviour from now on."""
-    found = np.empty(len(groups))
-    for g in np.unique(groups):
-        mine = groups == g
-        own = {name: float(values[s, min(g, values.shape[1] - 1)]) for name, values in parameters.items()}
-        alive = p_alive(process, own, **{name: values[mine] for name, values in columns.items()})
-        lived = expected_if_alive(process, own, x=columns["x"][mine], T=columns["T"][mine], ahead=ahead, **change)
-        found[mine] = alive * (lived @ weights)
-    return found
+    low, high = np.clip(np.quantile(drawn, [tail, 1 - tail]), 0.0, 1.0)
+    return float(share.mean()), float(low), float(high)

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
 JACOBI = 16
 SMALLEST_P = 1e-9
-DAYS = 365.25 / 12
+# One calendar: a month is a twelfth of 365.25 days, whatever the unit of the log.
+MONTH = 365.25 / 12
 CELLS = 4_000_000
 WORK = 2_000_000
+
+
+def discount_factors(months: int, rate: float) -> NDArray:
+    """Factor on what month 1, 2, ... brings, at an annual rate, paid at the month's end."""
+    return (1 + rate) ** (-np.arange(1, months + 1) / 12)
 
 
 def beta_nodes(first: NDArray, second: NDArray, *, size: int = JACOBI) -> tuple[NDArray, NDArray]:
@@ -103,9 +109,9 @@ def expected_if_alive(
         rest = beta + T
         if stay:
             # The drop-out rate is scaled so that the base's mean chance to stay a month rises by the points asked for.
-            now = (beta / (beta + DAYS)) ** s
+            now = (beta / (beta + MONTH)) ** s
             then = min(now + stay, 1 - 1e-9)
-            rest = rest * (DAYS / (then ** (-1 / s) - 1)) / beta
+            rest = rest * (MONTH / (then ** (-1 / s) - 1)) / beta
         left = np.log1p(ahead[None, :] / rest[:, None])
         # (1 - e^{-(s-1) l}) / (s - 1), which is l at s = 1.
         lived = left if abs(s - 1) < 1e-9 else -np.expm1(-(s - 1) * left) / (s - 1)  # noqa: PLR2004
@@ -180,6 +186,7 @@ def expect(
     months = len(discount)
     draws = len(parameters["r"])
     # What a customer who is alive will order hangs on x and T alone, and far fewer of those pairs are distinct.
+    group = group if parameters["r"].shape[1] > 1 else np.zeros(len(x), dtype=np.int64)
     pairs, at = np.unique(np.column_stack([group, x, T]), axis=0, return_inverse=True)
     own_group, own_x, own_T = pairs[:, 0].astype(np.int64), pairs[:, 1], pairs[:, 2]
     used = int(np.clip(WORK // (len(pairs) * months), 16, min(draws, 200)))
@@ -193,7 +200,7 @@ def expect(
         alive, lived = np.empty(len(x)), np.empty((len(pairs), months))
         for g in np.unique(own_group):
             mine, own_mine = group == g, own_group == g
-            own = {name: float(values[s, min(g, values.shape[1] - 1)]) for name, values in parameters.items()}
+            own = {name: float(values[s, g]) for name, values in parameters.items()}
             alive[mine] = p_alive(process, own, x=x[mine], t_x=t_x[mine], T=T[mine])
             lived[own_mine] = expected_if_alive(process, own, x=own_x[own_mine], T=own_T[own_mine], ahead=ahead)
         alive_mean += alive

@@ -26,8 +26,13 @@ LARGEST_K = 0.7
 LARGEST_RHAT = 1.01
 SMALLEST_ESS = 400.0
 CHAINS = 2
-TUNE = 400
+FEWEST_DRAWS = 1000
+PLAIN = {"tune": 400, "target_accept": 0.8}
+# Between few groups, the spread's posterior has a narrow neck: short steps go through it, long ones diverge.
+POOLED = {"tune": 1000, "target_accept": 0.98}
 STEP = 1e-4
+ROUNDS = 3
+EVEN_K = 0.4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,12 +79,6 @@ class Compiled:
 
     model: Any
 
-    @property
-    def shapes(self) -> list[tuple[int, ...]]:
-        """Shapes of the unconstrained values, in the order of the flat vector."""
-        point = self.model.initial_point()
-        return [np.shape(point[value.name]) for value in self.model.value_vars]
-
     @cached_property
     def density(self) -> Function:
         """Log posterior density, up to a constant."""
@@ -98,37 +97,51 @@ class Compiled:
         gradient: Any = pytensor.grad(expression, values)
         made = pytensor.function(values, [expression, *gradient], mode="NUMBA")
         inner: Any = made.vm.jit_fn
+        point = self.model.initial_point()
+        start = np.concatenate([np.ravel(point[value.name]) for value in values])
+        size = len(point[values[0].name])
 
         # Without the interpreter's lock, chains run side by side on one compiled function.
         @njit(nogil=True)
-        def free(*arguments: Any) -> Any:
-            return inner(*arguments)
+        def whole(flat: NDArray, *data: Any) -> Any:
+            value, gradient = inner(flat, *data)
+            return value.item(), gradient
 
-        return Function(free, self.shapes, tuple(made.get_shared()))
+        @njit(nogil=True)
+        def parted(flat: NDArray, *data: Any) -> Any:
+            value, mean, between, offset = inner(
+                flat[:size], flat[size : 2 * size], flat[2 * size :].reshape((-1, size)), *data
+            )
+            return value.item(), np.concatenate((mean, between, offset.ravel()))
+
+        run = whole if len(values) == 1 else parted
+        return Function(run=run, start=start, size=size, data=tuple(made.get_shared()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Function:
-    """A compiled function of a flat vector of unconstrained values: `f(values)` is its value and gradient."""
+    """A compiled function of the model's unconstrained values as one vector: `f(values)` is its value and gradient.
+
+    Attributes:
+        run: The function of the vector and the data.
+        start: The model's initial point.
+        size: Coordinates of one group.
+        data: The model's data, which hold the arrays of the client at hand.
+    """
 
     run: Any
-    shapes: list[tuple[int, ...]]
+    start: NDArray
+    size: int
     data: tuple[Any, ...]
 
-    @property
-    def size(self) -> int:
-        """Length of the flat vector."""
-        return sum(int(np.prod(shape)) for shape in self.shapes)
-
     def __call__(self, values: NDArray) -> tuple[float, NDArray]:
-        """Value and gradient, shape (size,), at a flat vector."""
-        found, *gradient = self.run(*self.parts(values), *(held.get_value(borrow=True) for held in self.data))
-        return float(found), np.concatenate([np.ravel(part) for part in gradient])
+        """Value and gradient, of the shape of `start`."""
+        return self.of_data()(values)
 
-    def parts(self, values: NDArray) -> list[NDArray]:
-        """A flat vector cut into the model's shapes."""
-        ends = np.cumsum([int(np.prod(shape)) for shape in self.shapes])
-        return [part.reshape(shape) for part, shape in zip(np.split(values, ends[:-1]), self.shapes, strict=True)]
+    def of_data(self) -> Callable[[NDArray], tuple[float, NDArray]]:
+        """The function with the data as they are now, for many calls."""
+        run, data = self.run, [held.get_value(borrow=True) for held in self.data]
+        return lambda values: run(values, *data)
 
 
 def families() -> dict[str, tuple[tuple[tuple[float, float], ...], Callable[..., Any]]]:
@@ -204,8 +217,10 @@ def maximum_likelihood(family: str, data: dict[str, NDArray]) -> tuple[NDArray, 
 
 
 def _negated(function: Function) -> Any:
+    evaluate = function.of_data()
+
     def negative(values: NDArray) -> tuple[float, NDArray]:
-        value, gradient = function(values)
+        value, gradient = evaluate(values)
         if not np.isfinite(value):
             return 1e12, np.zeros_like(gradient)
         return -value, -gradient
@@ -244,40 +259,57 @@ def fit(
 
 
 def _laplace(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str, Any]) -> Posterior:
-    """Normal approximation at the mode, widened a little, with Pareto-smoothed importance resampling."""
-    from arviz_stats.base import array_stats
+    """Normal approximation at the mode, as a t, corrected by Pareto-smoothed importance resampling.
+
+    Where the weights are uneven, the approximation moves to their mean and covariance and is corrected again (adaptive
+    importance sampling; Cappe et al. 2008): what counts is the k of the last round.
+    """
     from scipy.optimize import minimize
 
     centre = np.array([mean for mean, _ in families()[family][0]])
     objective = _negated(made.density)
-    mode = minimize(objective, centre, jac=True, method="BFGS", options={"gtol": 1e-4}).x
-    size = len(mode)
-    steps = np.eye(size) * STEP
-    hessian = np.array([(objective(mode + step)[1] - objective(mode - step)[1]) / (2 * STEP) for step in steps])
+    place = minimize(objective, centre, jac=True, method="BFGS", options={"gtol": 1e-4}).x
+    steps = np.eye(len(place)) * STEP
+    hessian = np.array([(objective(place + step)[1] - objective(place - step)[1]) / (2 * STEP) for step in steps])
     values, vectors = np.linalg.eigh((hessian + hessian.T) / 2)
     if values.min() <= 0 or not np.isfinite(values).all():
         # No curvature, no normal approximation: an infinite k sends `auto` to NUTS.
-        return Posterior(family=family, theta=np.tile(mode, (draws, 1, 1)), tier="fast", k=np.inf, **about)
+        return Posterior(family=family, theta=np.tile(place, (draws, 1, 1)), tier="fast", k=np.inf, **about)
+    root = vectors / np.sqrt(values)
     rng = np.random.default_rng(seed)
-    proposals = 2 * draws
+    for _round in range(ROUNDS):
+        drawn, weight, k = _weighted(objective, place, root, proposals=2 * draws, rng=rng)
+        if k <= EVEN_K:
+            break
+        place = weight @ drawn
+        covariance = (drawn - place).T @ ((drawn - place) * weight[:, None])
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 1e-12))
+    # Systematic resampling: the least noise that resampling can have.
+    picks = np.searchsorted(np.cumsum(weight), (np.arange(draws) + rng.random()) / draws).clip(max=len(drawn) - 1)
+    theta = rng.permutation(drawn[picks])[:, None, :]
+    return Posterior(family=family, theta=theta, tier="fast", k=k, **about)
+
+
+def _weighted(
+    objective: Any, place: NDArray, root: NDArray, *, proposals: int, rng: np.random.Generator
+) -> tuple[NDArray, NDArray, float]:
+    """Draws around a place, their smoothed importance weights (which sum to 1), and Pareto k."""
+    from arviz_stats.base import array_stats
+
+    size = len(place)
     # Student's t with 8 degrees of freedom: tails heavier than the posterior's keep the weights bounded.
     freedom = 8.0
-    normal = rng.standard_normal((proposals, size))
     stretch = np.sqrt(freedom / rng.chisquare(freedom, proposals))[:, None]
-    root = vectors / np.sqrt(values)
-    drawn = mode + (normal * stretch) @ root.T
+    spread = rng.standard_normal((proposals, size)) * stretch
+    drawn = place + spread @ root.T
     with ThreadPoolExecutor(CHAINS) as pool:
         log_target = np.array([-value for value, _ in pool.map(objective, drawn)])
-    distance = ((normal * stretch) ** 2).sum(axis=1)
-    log_weight = log_target + (freedom + size) / 2 * np.log1p(distance / freedom)
+    log_weight = log_target + (freedom + size) / 2 * np.log1p((spread**2).sum(axis=1) / freedom)
     log_weight -= log_weight.max()
     smoothed, k = array_stats.psislw(-log_weight)  # it expects log-likelihoods, whose inverses are the weights
     weight = np.exp(smoothed - smoothed.max())
-    # Systematic resampling: the least noise that resampling can have.
-    edges = np.cumsum(weight) / weight.sum()
-    places = np.searchsorted(edges, (np.arange(draws) + rng.random()) / draws).clip(max=proposals - 1)
-    theta = rng.permutation(drawn[places])[:, None, :]
-    return Posterior(family=family, theta=theta, tier="fast", k=float(k), **about)
+    return drawn, weight / weight.sum(), float(k)
 
 
 def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str, Any]) -> Posterior:
@@ -285,27 +317,27 @@ def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str
     from arviz_stats.base import array_stats
 
     density = made.density
-    spread = np.array([spread for _, spread in families()[family][0]])
+    evaluate = density.of_data()
+    pooled = len(density.start) > density.size
+    spread = np.resize([spread for _, spread in families()[family][0]], len(density.start))
 
     def start(chain_seed: int) -> NDArray:
         """A point well within the priors, another one for each chain, so that R-hat can tell."""
-        jitter = np.random.default_rng(chain_seed).uniform(-0.5, 0.5, density.size)
-        point = np.concatenate([np.ravel(made.model.initial_point()[value.name]) for value in made.model.value_vars])
-        return point + jitter * (spread if density.size == len(spread) else 1.0)
+        return density.start + np.random.default_rng(chain_seed).uniform(-0.5, 0.5, len(density.start)) * spread
 
     program = nutpie.compiled_pyfunc.from_pyfunc(
-        density.size,
-        lambda: density,
+        len(density.start),
+        lambda: evaluate,
         lambda _one, _two, _chain: lambda values: {"values": values},
         [np.dtype(float)],
-        [(density.size,)],
+        [density.start.shape],
         ["values"],
         make_initial_point_fn=start,
     )
     trace = nutpie.sample(
         program,
-        draws=max(draws, 1000),
-        tune=TUNE,
+        draws=max(draws, 2 * FEWEST_DRAWS if pooled else FEWEST_DRAWS),
+        **(POOLED if pooled else PLAIN),
         chains=CHAINS,
         cores=CHAINS,
         seed=seed,
@@ -332,8 +364,8 @@ def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str
 
 def _theta(density: Function, values: NDArray) -> NDArray:
     """Coordinates, shape (draws, groups, coordinates), from the unconstrained values of `build`'s two forms."""
-    if len(density.shapes) == 1:
+    size = density.size
+    if values.shape[1] == size:
         return values[:, None, :]
-    size = density.shapes[0][0]
     mean, log_between, offset = np.split(values, [size, 2 * size], axis=1)
     return mean[:, None, :] + np.exp(log_between)[:, None, :] * offset.reshape(len(values), -1, size)

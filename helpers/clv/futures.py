@@ -138,7 +138,7 @@ def run_futures(
                         counts[some], values[some] = count, worth
                         some += 1
                         value[lane, s, group[i]] += worth
-                    above += worth > cac
+                    above += worth > cac[i]
                     first += worth > top[s]
                     if keep:
                         kept[i, s] = worth

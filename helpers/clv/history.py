@@ -9,7 +9,9 @@ import ibis
 import numpy as np
 
 from helpers.clv.purchase import Rows
+from helpers.clv.topic import check_by
 from helpers.errors import TopicSkippedError
+from helpers.reporting.findings import where_given
 from helpers.reporting.words import _, day
 
 if TYPE_CHECKING:
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
     import pandas as pd
+
+# More groups than a reader takes in.
+MOST_GROUPS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,51 +60,62 @@ class Base:
         )
 
 
-def histories(orders: ir.Table, *, as_of: datetime, by: str = "cohort") -> Base:
+def order_days(orders: ir.Table, *, as_of: datetime) -> ir.Table:
+    """One row a customer and day with an order before `as_of`.
+
+    Columns: customer_id, on, value, first (the customer's first day), and channel where the log has it.
+    """
+    bought = orders.filter(orders.customer_id.notnull() & (orders.ordered_at < as_of) & (orders.kind == "order"))
+    days = bought.mutate(on=bought.ordered_at.date())
+    own: dict[str, Any] = {"channel": days.channel.min()} if "channel" in days.columns else {}
+    daily = days.group_by(["customer_id", "on"]).agg(value=days.revenue.sum(), **own)
+    return daily.group_by("customer_id").mutate(first=daily.on.min())
+
+
+@where_given
+def histories(orders: ir.Table, *, as_of: datetime, by: str = "cohort", attributes: ir.Table | None = None) -> Base:
     """The base's histories up to a moment.
 
     Args:
         orders: One row an order or refund, with its `kind`.
         as_of: First moment that does not count.
-        by: `cohort` (quarter of the first order; year where that makes more than twelve), or `channel` (of the first order).
+        by: `cohort` (quarter of the first order; year where that makes more than twelve), `channel` (of the first order),
+            or an attribute: a column of `attributes`. Of more than twelve values the smallest are taken together.
+        attributes: One row a customer, with `customer_id`.
 
     Raises:
         TopicSkippedError: Nobody ordered before that moment.
+        ParamsError: `by` names what is not there.
     """
+    daily = order_days(orders, as_of=as_of)
     known = orders.filter(orders.customer_id.notnull() & (orders.ordered_at < as_of))
-    bought = known.filter(known.kind == "order")
-    money = known.agg(gross=bought_sum(known), net=known.revenue.sum()).execute().iloc[0]
-    cut = ibis.literal(as_of.date())
-    with_channel = by == "channel" and "channel" in bought.columns
-    days = bought.mutate(on=bought.ordered_at.date())
-    extra: dict[str, Any] = {"channel": days.channel.min()} if with_channel else {}
-    daily = days.group_by(["customer_id", "on"]).agg(value=days.revenue.sum(), **extra)
-    first = daily.group_by("customer_id").mutate(first=daily.on.min())
-    own: dict[str, Any] = {"channel": first.channel.min(where=first.on == first["first"])} if with_channel else {}
-    customers = first.group_by("customer_id").agg(
-        x=first.count() - 1,
-        first_on=first.on.min(),
-        last_on=first.on.max(),
-        first_value=first.value.sum(where=first.on == first["first"]),
-        total=first.value.sum(),
+    money = known.agg(gross=known.revenue.sum(where=known.kind == "order"), net=known.revenue.sum()).execute().iloc[0]
+    opening = daily.on == daily["first"]
+    own: dict[str, Any] = {}
+    check_by(by, orders=daily.columns, customers=attributes.columns if attributes is not None else ())
+    if by == "channel":
+        own["channel"] = daily.channel.min(where=opening)
+    customers = daily.group_by("customer_id").agg(
+        x=daily.count() - 1,
+        first_on=daily.on.min(),
+        last_on=daily.on.max(),
+        first_value=daily.value.sum(where=opening),
+        total=daily.value.sum(),
         **own,
     )
+    cut = ibis.literal(as_of.date())
     customers = customers.mutate(
         t_x=customers.last_on.delta(customers.first_on, unit="day"),
         T=cut.delta(customers.first_on, unit="day") - 1,
-        group=customers.channel.fill_null("")
-        if with_channel
-        else customers.first_on.year().cast("string") + "-Q" + customers.first_on.quarter().cast("string"),
+        spend_total=customers.total - customers.first_value,
     )
-    customers = customers.mutate(spend_total=customers.total - customers.first_value)
-    names = customers.group_by("group").agg(n=customers.count()).order_by("group").execute()["group"].tolist()
-    if len(names) > 12 and not with_channel:  # noqa: PLR2004 - more rows than a reader takes in
-        customers = customers.mutate(group=customers.first_on.year().cast("string"))
-        names = sorted({name[:4] for name in names})
+    customers, names = _grouped(customers, by=by, attributes=attributes)
     if not names:
         raise TopicSkippedError(_("No customer ordered before {day}.").format(day=day(as_of.date())))
     place = ibis.dense_rank().over(order_by=[customers.group, customers.x, customers.t_x, customers.T])
-    held = customers.mutate(history=place).drop("first_on", "last_on")
+    held = customers.mutate(history=place).select(
+        "customer_id", "group", "history", "x", "t_x", "T", "spend_total", "first_value", "total"
+    )
     shared = held.group_by(["history", "group", "x", "t_x", "T"]).agg(weight=held.count()).order_by("history").execute()
     frame = held.order_by("customer_id").execute()
     codes = {name: code for code, name in enumerate(names)}
@@ -115,6 +131,31 @@ def histories(orders: ir.Table, *, as_of: datetime, by: str = "cohort") -> Base:
     )
 
 
-def bought_sum(orders: ir.Table) -> ir.Value:
-    """Revenue of orders, refunds and cancellations left out."""
-    return orders.revenue.sum(where=orders.kind == "order")
+def _grouped(customers: ir.Table, *, by: str, attributes: ir.Table | None) -> tuple[ir.Table, list[str]]:
+    """Customers with their `group`, and the groups' names in order."""
+    if by == "cohort":
+        year = customers.first_on.year().cast("string")
+        quarters = customers.mutate(group=year + "-Q" + customers.first_on.quarter().cast("string"))
+        names = _names(quarters)
+        if len(names) <= MOST_GROUPS:
+            return quarters, names
+        return customers.mutate(group=year), sorted({name[:4] for name in names})
+    if by == "channel":
+        named = customers.mutate(group=customers.channel.fill_null(""))
+    else:
+        assert attributes is not None  # noqa: S101 - check_by has seen its column
+        own = attributes.select("customer_id", group=attributes[by].cast("string").fill_null(""))
+        joined = customers.left_join(own, "customer_id")
+        named = joined.drop("customer_id_right").mutate(group=joined.group.fill_null(""))
+    names = _names(named)
+    if len(names) <= MOST_GROUPS:
+        return named, names
+    sizes = named.group_by("group").agg(n=named.count())
+    largest = sizes.order_by([ibis.desc("n"), "group"]).limit(MOST_GROUPS - 1).execute()["group"].tolist()
+    rest = _("all others")
+    lumped = named.mutate(group=named.group.isin(largest).ifelse(named.group, rest))
+    return lumped, [*sorted(largest), rest]
+
+
+def _names(customers: ir.Table) -> list[str]:
+    return sorted(customers.select("group").distinct().execute()["group"].tolist())

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 
 from helpers.clv import purchase, spend
-from helpers.clv.fit import LARGEST_K, LARGEST_RHAT, SMALLEST_ESS, Posterior, Tier, fit
-from helpers.reporting.findings import Check, Definition, Number, Result
+from helpers.clv.fit import LARGEST_K, LARGEST_RHAT, SMALLEST_ESS, Posterior, fit
+from helpers.reporting.findings import Check, Definition, Number, Result, where_given
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, number, percent, plural
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from helpers.clv.history import Base
+    from helpers.clv.topic import Params
 
 FEWEST_REPEAT_BUYERS = 30
 # The dependence is told at 99 %, so that independent spend is flagged in about one run of a hundred.
@@ -132,9 +133,11 @@ class Model(Result):
                     status="warn",
                     value=self.left_out,
                     threshold="0",
-                    message=_(
-                        "{n} customers' repeat orders are worth nothing or less; they are given the base's mean order."
-                    ).format(n=number(self.left_out)),
+                    message=plural(
+                        "{count} customer's repeat orders are worth nothing or less; the base's mean order is used.",
+                        "{count} customers' repeat orders are worth nothing or less; the base's mean order is used.",
+                        self.left_out,
+                    ),
                 )
             )
         return found
@@ -209,24 +212,22 @@ class Model(Result):
         return self.table()._repr_html_()
 
 
-def fit_model(base: Base, *, process: str, tier: Tier, draws: int, pooled: bool, level: float, seed: int) -> Model:
+@where_given
+def fit_model(base: Base, *, settings: Params, seed: int) -> Model:
     """Fit purchases and spend.
 
     Args:
         base: The customers' histories.
-        process: `mbg_nbd`, `bg_nbd` or `pareto_nbd`.
-        tier: `auto`, `fast` or `full`.
-        draws: Posterior draws.
-        pooled: Whether the base's groups have parameters of their own, partially pooled.
-        level: Coverage of the intervals.
+        settings: Process, tier, draws, level, and whether the base's groups have parameters of their own, partially pooled.
         seed: Of all randomness.
     """
-    split = pooled and len(base.groups) > 1
+    process, tier, draws = settings.process, settings.tier, settings.draws
+    split = settings.pooled and len(base.groups) > 1
     rows = base.rows(pooled=split)
     orders = fit(process, purchase.compressed(rows), tier=tier, draws=draws, seed=seed, pooled=split)
     means = {
         name: float(values.mean())
-        for name, values in purchase.to_parameters(orders.theta, process, scale=rows.scale).items()  # type: ignore[arg-type]
+        for name, values in purchase.to_parameters(orders.theta, process, scale=rows.scale).items()
     }
     frame = base.customers
     rate = np.log((means["r"] + frame["x"].to_numpy(float)) / (means["alpha"] + frame["T"].to_numpy(float)))
@@ -256,7 +257,7 @@ def fit_model(base: Base, *, process: str, tier: Tier, draws: int, pooled: bool,
         spend_n=int(known.sum()),
         left_out=int((told & ~known).sum()),
         rate=rate,
-        level=level,
+        level=settings.level,
     )
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from helpers.clv import purchase
-from helpers.reporting.figures import Figure, Theme, figure, label_end
+from helpers.reporting.figures import Figure, Theme, figure, label_end, number_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, day, number, percent
@@ -248,6 +248,7 @@ class Backtest(Result):
             label_end(axes, end["days"], end["predicted"], _("predicted"), theme.accent)
             label_end(axes, end["days"], end["actual"], _("actual"), theme.ink)
             axes.set(xlabel=_("Days since the model was fitted"), ylim=(0, None), xlim=(0, end["days"]))
+            number_axis(axes.yaxis)
 
         columns = {
             "days": Column(label=_("Days"), kind="number"),

@@ -52,7 +52,7 @@ def simulate(
     discount: NDArray,
     month: float,
     margin: float,
-    cac: float,
+    cac: float | NDArray,
     group: NDArray,
     groups: int,
     level: float,
@@ -74,7 +74,7 @@ def simulate(
         discount: Factor on what month k brings, shape (months,).
         month: Days in a month.
         margin: Share of revenue.
-        cac: What `p_above` compares with.
+        cac: What `p_above` compares with, one for all or shape (n,).
         group: Place of each customer's group, shape (n,).
         groups: How many groups there are.
         level: Coverage of the intervals.
@@ -94,6 +94,7 @@ def simulate(
     money = np.stack([spend.get(name, np.zeros_like(spend["p"]))[places] for name in "pqvc"], axis=-1)
     kind = {"mbg_nbd": MBG, "bg_nbd": BG, "pareto_nbd": PARETO}[process]
     arrays = [np.ascontiguousarray(part, dtype=float) for part in (x, t_x, T, spend_x, spend_total, rate)]
+    edges = np.ascontiguousarray(np.broadcast_to(cac, n), dtype=float)
     own = group.astype(np.int64) if theta.shape[1] > 1 else np.zeros(n, dtype=np.int64)
     tail = (1 - level) / 2
     place = np.array([tail, 1 - tail])
@@ -109,7 +110,7 @@ def simulate(
             money,
             discount * margin,
             month,
-            float(cac),
+            edges[rows],
             place,
             top,
             keep,

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 Spend = Literal["gamma_gamma", "gamma_gamma_frequency"]
 # Spend is in units of the median customer's mean order, so the priors know no currency: the mean order lies within a
 # factor of seven of it; q > 1, without which the mean would not exist.
+# Where all orders or all customers are alike (one price), the likelihood of p or q has no end. Neither 1 / p nor 1 / (q - 1)
+# falls below this: an order's value is never known to better than a hundredth.
+LEAST = 1e-4
 PRIORS = {
     "gamma_gamma": ((0.0, 1.0), (1.0, 1.0), (1.0, 1.0)),
     "gamma_gamma_frequency": ((0.0, 1.0), (1.0, 1.0), (1.0, 1.0), (0.0, 0.5)),
@@ -55,7 +58,7 @@ def log_likelihood(theta: Any, data: dict[str, Any], family: Spend) -> Any:
     import pytensor.tensor as pt
 
     counts = data["counts"]
-    p, q = pt.exp(theta[0, 1]), 1 + pt.exp(theta[0, 2])
+    p, q = 1 / (pt.exp(-theta[0, 1]) + LEAST), 1 + 1 / (pt.exp(-theta[0, 2]) + LEAST)
     gamma = pt.exp(theta[0, 0]) * (q - 1) / p
     if family == "gamma_gamma_frequency":
         gamma = gamma * pt.exp(theta[0, 3] * data["rate"])
@@ -72,7 +75,7 @@ def log_likelihood(theta: Any, data: dict[str, Any], family: Spend) -> Any:
 
 def to_parameters(theta: NDArray, family: Spend, *, scale: float) -> dict[str, NDArray]:
     """p, q and v (the literature's name for gamma, in the client's currency), and c where the family has it."""
-    p, q = np.exp(theta[..., 1]), 1 + np.exp(theta[..., 2])
+    p, q = 1 / (np.exp(-theta[..., 1]) + LEAST), 1 + 1 / (np.exp(-theta[..., 2]) + LEAST)
     found = {"p": p, "q": q, "v": np.exp(theta[..., 0]) * (q - 1) / p * scale}
     return found | ({"c": theta[..., 3]} if family == "gamma_gamma_frequency" else {})
 

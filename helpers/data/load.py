@@ -29,8 +29,8 @@ class Tables:
         kept: Checked rows by contract table; `orders` is always among them when orders or lines came in.
         health: Health by contract table that came in.
         sha256: Hash by contract table that came from files.
-        first: Day of the first order (of any kind).
-        last: Day of the last one.
+        first: Day of the first order (of any kind); without orders, of the first contract.
+        last: Day of the last one; without orders, the last day on which a contract began or ended.
     """
 
     kept: Mapping[str, ir.Table]
@@ -83,7 +83,7 @@ def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[
         kept["orders"] = con.create_table("vb_orders_derived", orders_from_lines(kept["order_lines"]), temp=True)
     elif "orders" in kept:
         kept["orders"] = con.create_table("vb_orders_kinds", orders_from_orders(kept["orders"]), temp=True)
-    first, last = _days(kept)
+    first, last = _days(kept, now=now)
     return Tables(kept=kept, health=health, sha256=hashes, first=first, last=last)
 
 
@@ -109,10 +109,18 @@ def _stop_if_too_dirty(health: TableHealth, *, limit: float) -> None:
     )
 
 
-def _days(kept: Mapping[str, ir.Table]) -> tuple[date, date]:
-    name, column = ("orders", "ordered_at") if "orders" in kept else ("subscriptions", "started_at")
-    if name not in kept:
+def _days(kept: Mapping[str, ir.Table], *, now: datetime) -> tuple[date, date]:
+    if "orders" in kept:
+        orders = kept["orders"]
+        row = orders.agg(first=orders.ordered_at.min(), last=orders.ordered_at.max()).execute().iloc[0]
+        return row["first"].date(), row["last"].date()
+    if "subscriptions" not in kept:
         raise DataError("data.tables: none of orders, order_lines or subscriptions was asked for")
-    table = kept[name]
-    row = table.agg(first=table[column].min(), last=table[column].max()).execute().iloc[0]
-    return row["first"].date(), row["last"].date()
+    contracts = kept["subscriptions"]
+    known: dict[str, Any] = {"last": contracts.started_at.max()}
+    if "ended_at" in contracts.columns:
+        # An end may be set in advance; what lies ahead was not observed.
+        known["ended"] = contracts.ended_at.max(where=contracts.ended_at <= now)
+    row = contracts.agg(first=contracts.started_at.min(), **known).execute().iloc[0]
+    moments = [row[name] for name in known if row[name] is not None and row[name] == row[name]]
+    return row["first"].date(), max(moments).date()

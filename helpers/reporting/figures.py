@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from helpers.reporting.tables import Table, clean, shorten
-from helpers.reporting.words import _, money, percent
+from helpers.reporting.words import _, money, month_and_year, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,6 +183,20 @@ def label(text: object) -> str:
 def percent_axis(axis: Axis) -> None:
     """Print an axis of shares as percentages."""
     axis.set_major_formatter(lambda value, _place: percent(value, digits=0))
+
+
+def number_axis(axis: Axis) -> None:
+    """Print an axis of counts with the locale's separators."""
+    axis.set_major_formatter(
+        lambda value, _place: number(value) if float(value).is_integer() else number(value, digits=2)
+    )
+
+
+def month_axis(axis: Axis) -> None:
+    """Print an axis of dates as months."""
+    from matplotlib.dates import num2date
+
+    axis.set_major_formatter(lambda value, _place: month_and_year(num2date(value).date()))
 
 
 def money_axis(axis: Axis) -> None:

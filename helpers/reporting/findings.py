@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
 SCHEMA = 1
@@ -101,6 +104,31 @@ class Result:
     def tables(self) -> dict[str, pd.DataFrame]:
         """Tables to be written beside the report, by short name."""
         return {}
+
+
+class Absent(Result):
+    """Stands for a result whose table the client did not bring: it shows nothing and publishes nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Tables, figures and sentences of what is absent are absent too."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return lambda *_args, **_options: self
+
+    def _repr_html_(self) -> str:
+        return ""
+
+
+def where_given[**P, R](function: Callable[P, R]) -> Callable[P, R]:
+    """Let a step of an analysis pass over a table that was not brought: `None` or `Absent` first gives `Absent`."""
+
+    @wraps(function)
+    def step(*args: P.args, **options: P.kwargs) -> R:
+        if args and (args[0] is None or isinstance(args[0], Absent)):
+            return cast("R", Absent())
+        return function(*args, **options)
+
+    return step
 
 
 @dataclass(frozen=True, kw_only=True)

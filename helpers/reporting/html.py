@@ -67,8 +67,9 @@ class Provenance:
 def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: Brand) -> str:
     """A report as one HTML page.
 
-    Markdown cells are messages of the catalogue and are looked up here; the H1 becomes the page's title. Code, and
-    what it wrote to stderr, stands in an appendix.
+    Markdown cells are messages of the catalogue and are looked up here; the H1 becomes the page's title. A section whose
+    every output is empty, since the client did not bring its table, is left out. Code, and what it wrote to stderr, stands
+    in an appendix.
 
     Args:
         notebook: The executed notebook.
@@ -82,6 +83,7 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
     import nbformat
 
     shown = nbformat.from_dict(notebook)
+    shown.cells = _told(shown.cells)
     heading = ""
     contents: list[dict[str, str]] = []
     for cell in shown.cells:
@@ -115,9 +117,24 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
         evidence_words=evidence_words(),
         contents=contents,
         body=Markup(body),  # noqa: S704 - outputs are escaped by the helpers that made them
-        code=_code(shown),
+        code=_code(nbformat.from_dict(notebook)),
         provenance=provenance.sentence(),
     )
+
+
+def _told(cells: list[Any]) -> list[Any]:
+    """Cells without the sections (from one H2 to the next) that have outputs and show nothing."""
+    sections: list[list[Any]] = [[]]
+    for cell in cells:
+        if cell.cell_type == "markdown" and cell.source.startswith("## "):
+            sections.append([])
+        sections[-1].append(cell)
+    return [cell for section in sections if not _empty(section) for cell in section]
+
+
+def _empty(section: list[Any]) -> bool:
+    outputs = [output for cell in section for output in cell.get("outputs", [])]
+    return bool(outputs) and all(output.get("data", {}).get("text/html", " ") == "" for output in outputs)
 
 
 def page(template: str, *, title: str, **values: Any) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from babel import Locale
-from babel.dates import format_date
+from babel.dates import format_date, format_skeleton, get_month_names
 from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
 
 if TYPE_CHECKING:
@@ -116,6 +116,16 @@ def percent(value: float | None, *, digits: int = 1, signed: bool = False) -> st
 def day(value: date) -> str:
     """A date, such as `5 Nov 2024`."""
     return format_date(value, format="medium", locale=_active.get().locale)
+
+
+def month_name(place: int) -> str:
+    """Name of a calendar month, 1 to 12, as it stands alone."""
+    return str(get_month_names("wide", context="stand-alone", locale=_active.get().locale)[place])
+
+
+def month_and_year(value: date) -> str:
+    """A month of a year, such as `Nov 2024`."""
+    return format_skeleton("yMMM", value, locale=_active.get().locale)
 
 
 def quantity(value: float | None, unit: str) -> str:

@@ -85,11 +85,14 @@ def check(names: Clients = None, params: ParamsDir = None) -> None:
     folder = _params(params)
     from helpers.data.load import load_tables
     from helpers.params import expand
+    from helpers.study import preflight
 
     bad = False
     for client in names or clients(folder):
         try:
-            tables = load_tables(load_params(client, folder=folder), names=None, expand=expand)
+            content = load_params(client, folder=folder)
+            tables = load_tables(content, names=None, expand=expand)
+            preflight(content, tables)
         except ValuebookError as error:
             _complain(f"{client}: {error}")
             bad = True

@@ -9,7 +9,7 @@ from helpers.data.load import load_tables
 from helpers.errors import ParamsError, ValuebookError
 from helpers.params import ROOT, clients, expand, load_params, topics
 from helpers.periods import check_period_name, resolve_period
-from helpers.study import skip_reason
+from helpers.study import preflight, skip_reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,6 +92,7 @@ def make_plan(*, names: Sequence[str], periods: Sequence[str], chosen: Sequence[
 
 def _client_jobs(client: str, params: Any, periods: Sequence[str], wanted: Sequence[str]) -> list[Job]:
     tables = load_tables(params, names=None, expand=expand)
+    preflight(params, tables)
     labels = dict.fromkeys(
         resolve_period(name, first=tables.first, last=tables.last, grain=params.periods.grain).label for name in periods
     )

@@ -10,6 +10,7 @@ import pytest
 
 from helpers import clv
 from helpers.clv.backtest import normalised_gini
+from helpers.clv.topic import Params
 from helpers.reporting.findings import gather
 
 
@@ -30,11 +31,7 @@ def test_cdnow_trips_the_gate(log, ledger):
         ledger(log),
         until=datetime(1998, 7, 1),
         first=datetime(1997, 1, 1),
-        process="bg_nbd",
-        tier="auto",
-        draws=1000,
-        origins=1,
-        tolerated=0.05,
+        settings=Params(process="bg_nbd", origins=1),
         seed=1,
     )
     numbers = {key: number.value for key, number in proof.numbers().items()}
@@ -55,11 +52,7 @@ def test_a_log_too_short_to_hold_back_says_so(ledger):
         ledger([("a", "2024-01-01", 5.0), ("b", "2024-01-20", 5.0)]),
         until=datetime(2024, 1, 21),
         first=datetime(2024, 1, 1),
-        process="mbg_nbd",
-        tier="auto",
-        draws=400,
-        origins=3,
-        tolerated=0.05,
+        settings=Params(draws=400),
         seed=1,
     )
     assert proof.numbers() == {}
