@@ -1,0 +1,1 @@
+"""A/B tests: moments from the engine, estimates with one verdict, gates, sequential looks, planning and decisions."""
