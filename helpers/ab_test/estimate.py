@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from helpers.ab_test.arms import Pair, Reason
 
 
+SMALLEST_P = 1e-300
+
+
 @dataclass(frozen=True, kw_only=True)
 class Effect:
     """What a treatment did to a metric.
@@ -137,6 +140,35 @@ def compare(pair: Pair, *, alpha: float = 0.05, critical: float | None = None, p
         method=(*pair.method, "fieller"),
         reason=None if lift.bounded else "control_zero" if lift.kind == "none" else "control_near_zero",
     )
+
+
+def z_of(pair: Pair) -> float:
+    """The statistic on the normal scale, which sequential boundaries are for: same p, same sign."""
+    effect = compare(pair)
+    if effect.p is None or effect.statistic is None or effect.df is None:
+        return 0.0
+    # Far in the tails the p-value has run out of digits, and the two scales no longer differ in their verdict.
+    if effect.p < SMALLEST_P:
+        return effect.statistic
+    return math.copysign(-float(ndtri(effect.p / 2)), effect.statistic)
+
+
+def at_look(pair: Pair, *, critical: float, p: float, alpha: float) -> Effect:
+    """The effect at a look of a sequential test: repeated confidence interval and repeated p-value.
+
+    The look's z is translated to the pair's t by its nominal level (Jennison & Turnbull 2000, ch. 4.4).
+
+    Args:
+        pair: The arms.
+        critical: Critical value of the look, for z.
+        p: Repeated p-value of the look.
+        alpha: Two-sided level of the whole test.
+    """
+    if pair.reason or math.isinf(critical):
+        return compare(pair, alpha=alpha, critical=critical, p=p)
+    nominal = 2 * float(ndtr(-critical))
+    own = critical_value(nominal, pair.degrees) if nominal > SMALLEST_P else critical
+    return compare(pair, alpha=alpha, critical=own, p=p)
 
 
 def _ends(difference: float, error: float, critical: float) -> tuple[float, float]:

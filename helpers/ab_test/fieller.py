@@ -75,6 +75,8 @@ def fieller(
     size, sign = abs(control), math.copysign(1.0, control)
     reach, reach_control = critical * math.sqrt(variance), critical * math.sqrt(variance_control)
     unit = max(size, abs(difference), reach, reach_control)
+    if math.isinf(critical):
+        return Interval(value=None if size == 0 else difference / size, low=-math.inf, high=math.inf, kind="everything")
     if not 0 < unit < math.inf or max(size, reach_control) == 0:
         return UNKNOWN  # a control that is zero for sure has no relative change
     d, c, reach, reach_control = difference / unit, size / unit, reach / unit, reach_control / unit
