@@ -21,7 +21,13 @@ LARGEST_RATIO = 1e12
 
 
 def proportions(
-    *, control: int, n_control: int, treatment: int, n_treatment: int, alpha: float = 0.05, critical: float | None = None
+    *,
+    control: int,
+    n_control: int,
+    treatment: int,
+    n_treatment: int,
+    alpha: float = 0.05,
+    critical: float | None = None,
 ) -> Effect:
     """Difference and lift of two proportions by the score test, with the factor N / (N - 1) of Miettinen & Nurminen.
 
@@ -68,7 +74,7 @@ def proportions(
 
 
 def score_of_difference(delta: float, control: int, n_control: int, treatment: int, n_treatment: int) -> float:
-    """z of the hypothesis that treatment less control is delta; variance at the restricted maximum likelihood."""
+    """The z of the hypothesis that treatment less control is delta; variance at the restricted maximum likelihood."""
     total, n = control + treatment, n_control + n_treatment
     # The likelihood equation is a cubic with this root (Miettinen & Nurminen 1985, appendix 1).
     l2 = (n_treatment + 2 * n_control) * delta - n - total
@@ -85,7 +91,7 @@ def score_of_difference(delta: float, control: int, n_control: int, treatment: i
 
 
 def score_of_ratio(ratio: float, control: int, n_control: int, treatment: int, n_treatment: int) -> float:
-    """z of the hypothesis that treatment over control is a ratio; variance at the restricted maximum likelihood."""
+    """The z of the hypothesis that treatment over control is a ratio; variance at the restricted maximum likelihood."""
     total, n = control + treatment, n_control + n_treatment
     a = n * ratio
     b = n_treatment * ratio + treatment + n_control + control * ratio

@@ -1,8 +1,8 @@
 """Where normal theory does not hold: a permutation test for heavy tails and uneven splits.
 
-The studentised difference is compared with its own distribution under re-assignment (Janssen 1997; Chung & Romano 2013): exact where the
-treatment does nothing, and of the right level for equal means however the variances differ, as the sample grows. Its quantiles also
-serve as pivots of the intervals, each tail for itself, so that p and intervals are one inversion here too.
+The studentised difference is compared with its own distribution under re-assignment (Janssen 1997; Chung & Romano 2013): exact where
+the treatment does nothing, and of the right level for equal means however the variances differ, as the sample grows. Its
+quantiles also serve as pivots of the intervals, each tail for itself, so that p and intervals are one inversion here too.
 """
 
 from __future__ import annotations
