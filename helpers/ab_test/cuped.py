@@ -82,20 +82,32 @@ def adjusted(
     levels = np.array([side.mean[side.places(covariates)] for side in (control, treatment)])
     share = np.array([control.n, treatment.n]) / units
     common = share @ levels
-    shared = float(theta @ within @ theta) / max(units - 2, 1) / units
-    made = []
-    for side, arm, block, level in zip(sides, raw, blocks, levels, strict=True):
-        left = max(float(block[0, 0] - 2 * theta @ block[1:, 0] + theta @ block[1:, 1:] @ theta), 0.0)
-        residual = left / (side.n - 1) * inflate
-        made.append(
-            Arm(
-                value=arm.value - float(theta @ (level - common)),
-                variance=residual / side.n + shared,
-                df=arm.df,
-                n=arm.n,
-            )
+    shift = float(theta @ within @ theta) / max(units - 2, 1) / units
+    residual = [
+        max(float(block[0, 0] - 2 * theta @ block[1:, 0] + theta @ block[1:, 1:] @ theta), 0.0) / (side.n - 1) / side.n
+        for side, block in zip(sides, blocks, strict=True)
+    ]
+    # One theta for both arms leaves some of x in each where their slopes differ, and that moves with the common mean too.
+    moved = [
+        float(theta @ (block[1:, 0] - block[1:, 1:] @ theta)) / (side.n - 1) / units
+        for side, block in zip(sides, blocks, strict=True)
+    ]
+    made = [
+        Arm(
+            value=arm.value - float(theta @ (level - common)),
+            variance=max(own * inflate + 2 * along + shift, 0.0),
+            df=arm.df,
+            n=arm.n,
         )
-    pair = Pair(control=made[0], treatment=made[1], covariance=shared, df=_degrees(made, shared), method=("cuped",))
+        for arm, level, own, along in zip(raw, levels, residual, moved, strict=True)
+    ]
+    pair = Pair(
+        control=made[0],
+        treatment=made[1],
+        covariance=shift + sum(moved),
+        df=_degrees(made, residual),
+        method=("cuped",),
+    )
     return Adjustment(
         pair=pair,
         covariates=tuple(covariates),
@@ -104,9 +116,9 @@ def adjusted(
     )
 
 
-def _degrees(made: list[Arm], shared: float) -> float:
-    """Satterthwaite's, of the residual variances alone: the shared part is not in the difference."""
-    own = [Arm(value=0.0, variance=arm.variance - shared, df=arm.df, n=arm.n) for arm in made]
+def _degrees(made: list[Arm], residual: list[float]) -> float:
+    """Satterthwaite's, of the residual variances alone: what the arms share is not in the difference."""
+    own = [Arm(value=0.0, variance=variance, df=arm.df, n=arm.n) for arm, variance in zip(made, residual, strict=True)]
     return Pair(control=own[0], treatment=own[1]).degrees
 
 

@@ -117,11 +117,11 @@ def compare(pair: Pair, *, alpha: float = 0.05, critical: float | None = None, p
         critical, p = critical_value(alpha, df), two_sided_p(statistic, df)
     low, high = _ends(pair.difference, error, critical)
     lift = fieller(
-        difference=pair.difference,
         control=control.value,
-        variance=pair.variance,
+        treatment=treatment.value,
         variance_control=control.variance,
-        covariance=pair.covariance - control.variance,
+        variance_treatment=treatment.variance,
+        covariance=pair.covariance,
         critical=critical,
     )
     return Effect(

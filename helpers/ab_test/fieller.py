@@ -55,44 +55,53 @@ UNKNOWN = Interval(value=None, low=-math.inf, high=math.inf, kind="none")
 
 def fieller(
     *,
-    difference: float,
     control: float,
-    variance: float,
+    treatment: float,
     variance_control: float,
-    covariance: float,
+    variance_treatment: float,
+    covariance: float = 0.0,
     critical: float,
 ) -> Interval:
-    """All lifts delta with (d - delta |c|)^2 <= critical^2 var(d - delta |c|).
+    """All lifts delta that |t - c - delta |c|| <= critical x its standard error does not reject.
 
     Args:
-        difference: d, treatment less control.
         control: c.
-        variance: Of d.
+        treatment: t.
         variance_control: Of c.
-        covariance: Of d and c; minus the variance of c where the arms are independent.
+        variance_treatment: Of t.
+        covariance: Of the two.
         critical: Quantile of the pivot.
     """
-    size, sign = abs(control), math.copysign(1.0, control)
-    reach, reach_control = critical * math.sqrt(variance), critical * math.sqrt(variance_control)
-    unit = max(size, abs(difference), reach, reach_control)
+    sign = math.copysign(1.0, control)
+    c, t = abs(control), sign * treatment
+    value = (t - c) / c if c else None
+    value = value if value is not None and math.isfinite(value) else None
     if math.isinf(critical):
-        return Interval(value=None if size == 0 else difference / size, low=-math.inf, high=math.inf, kind="everything")
-    if not 0 < unit < math.inf or max(size, reach_control) == 0:
+        return _turned(Interval(value=value, low=-math.inf, high=math.inf, kind="everything"), sign)
+    own, other = critical * math.sqrt(variance_control), critical * math.sqrt(variance_treatment)
+    unit = max(c, abs(t), own, other)
+    if not 0 < unit < math.inf or max(c, own) == 0:
         return UNKNOWN  # a control that is zero for sure has no relative change
-    d, c, reach, reach_control = difference / unit, size / unit, reach / unit, reach_control / unit
-    shared = sign * covariance / unit / unit * critical**2
-    # Differences of squares as products: their signs are those of the two tests, to the last digit.
-    a, product = (c - reach_control) * (c + reach_control), (abs(d) - reach) * (abs(d) + reach)
-    b = d * c - shared
-    value = difference / size if size else None
-    if value is not None and not math.isfinite(value):
-        value = None
-    return _solved(a, b, product, value)
+    c, t, own, other = c / unit, t / unit, own / unit, other / unit
+    shared = covariance / unit / unit * critical**2
+    gap, reach = abs(t - c), math.sqrt(max(own**2 + other**2 - 2 * shared, 0.0))
+    # Differences of squares as products: their signs are those of the tests of control and difference, to the last digit.
+    a, product = (c - own) * (c + own), (gap - reach) * (gap + reach)
+    b = (t - c) * c - (shared - own**2)
+    # b^2 - a product without its cancellation: what is added is not negative.
+    inside = t**2 * own**2 - 2 * t * c * shared + c**2 * other**2 - (own**2 * other**2 - shared**2)
+    return _turned(_solved(a, b, product, inside, value), sign)
 
 
-def _solved(a: float, b: float, product: float, value: float | None) -> Interval:
-    """Where a x^2 - 2 b x + product <= 0."""
-    inside = b * b - a * product
+def _turned(found: Interval, sign: float) -> Interval:
+    if sign > 0:
+        return found
+    value = None if found.value is None else -found.value
+    return Interval(value=value, low=-found.high, high=-found.low, kind=found.kind)
+
+
+def _solved(a: float, b: float, product: float, inside: float, value: float | None) -> Interval:
+    """Where a x^2 - 2 b x + product <= 0, with inside = b^2 - a product."""
     if a == 0:
         if b == 0:
             return Interval(value=value, low=-math.inf, high=math.inf, kind="everything")

@@ -193,7 +193,7 @@ def moments(
         prepared = _complete(prepared, names)
         found = _aggregate(prepared, keys, names, wanted, skewed, centre)
     if any(_far_off(part, centre) for part in found.values()):
-        found = _aggregate(prepared, keys, names, wanted, skewed, total(found.values()).mean)
+        found = _aggregate(prepared, keys, names, wanted, skewed, None)
     return found
 
 
@@ -270,11 +270,18 @@ def _aggregate(
     names: list[str],
     pairs: Iterable[tuple[str, ...]],
     skewed: Sequence[str],
-    centre: NDArray,
+    centre: NDArray | None,
 ) -> dict[Any, Moments]:
+    """Sums by variant; about each variant's own mean where there is no common centre (a window: slower)."""
     place = {name: i for i, name in enumerate(names)}
     flagged = f"{names[0]}__empty" in table.columns
-    shifted = {f"z{i}": table[name] - float(centre[i]) for i, name in enumerate(names)}
+    if centre is None:
+        own = {f"{name}__centre": table[name].mean() for name in names}
+        table = table.group_by(keys).mutate(**own)
+        shifted = {f"z{i}": table[name] - table[f"{name}__centre"] for i, name in enumerate(names)}
+        shifted |= {f"c{i}": table[f"{name}__centre"] for i, name in enumerate(names)}
+    else:
+        shifted = {f"z{i}": table[name] - float(centre[i]) for i, name in enumerate(names)}
     if flagged:
         shifted |= {f"e{i}": table[f"{name}__empty"] for i, name in enumerate(names)}
     inner = table.select(*keys, **shifted)
@@ -287,11 +294,14 @@ def _aggregate(
     asked |= {
         f"t{place[c]}": (inner[f"z{place[c]}"] * inner[f"z{place[c]}"] * inner[f"z{place[c]}"]).sum() for c in skewed
     }
+    if centre is None:
+        asked |= {f"c{i}": inner[f"c{i}"].max() for i in range(len(names))}
     rows = inner.group_by(keys).aggregate(**asked).order_by(keys).to_pyarrow().to_pylist()
     found: dict[Any, Moments] = {}
     for row in rows:
         key: Hashable = row[keys[0]] if len(keys) == 1 else tuple(row[name] for name in keys)
-        found[key] = _centred(row, names, at, {place[c] for c in skewed}, centre)
+        about = np.array([row[f"c{i}"] or 0.0 for i in range(len(names))]) if centre is None else centre
+        found[key] = _centred(row, names, at, {place[c] for c in skewed}, about)
     return found
 
 

@@ -2,7 +2,7 @@
 
 Difference and ratio have the same test at no effect, so one p serves both (Miettinen & Nurminen 1985; Koopman 1984). The search is
 our own: statsmodels 0.15's `confint_proportions_2indep(method='score')` fails on a quarter of random tables, above all on empty cells,
-and its restricted estimate of a difference is not the likelihood's maximum (tests/ab_test/test_proportions.py).
+and its restricted estimate of a difference is not the likelihood's maximum (tests/ab_test/test_adjustments.py).
 """
 
 from __future__ import annotations

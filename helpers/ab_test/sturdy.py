@@ -66,11 +66,10 @@ def _effect(plain: Effect, pair: arms.Pair, *, lower: float, upper: float, p: fl
 
     def tail(pivot: float) -> Interval:
         return fieller(
-            difference=pair.difference,
             control=pair.control.value,
-            variance=pair.variance,
+            treatment=pair.treatment.value,
             variance_control=pair.control.variance,
-            covariance=-pair.control.variance,
+            variance_treatment=pair.treatment.variance,
             critical=abs(pivot),
         )
 

@@ -50,7 +50,9 @@ def tea_tasting() -> dict[str, float]:
             f"{name}.statistic": one.statistic,
         }
     found["srm.p"] = result["srm"].pvalue
-    planned = tt.Mean("y", use_t=False, effect_size=1.5, n_obs=4000).solve_power(pa.table({"y": sides[0]["y"]}), "power")
+    planned = tt.Mean("y", use_t=False, effect_size=1.5, n_obs=4000).solve_power(
+        pa.table({"y": sides[0]["y"]}), "power"
+    )
     found["power"] = planned[0].power
     return found
 
@@ -107,7 +109,12 @@ def gbstats() -> dict[str, float]:
             pair = [make(side) for side in sides]
             one = TwoSidedTTest(*pair, FrequentistConfig(difference_type=kind)).compute_result()
             label = name if kind == "absolute" else f"{name}.lift"
-            found |= {f"{label}.value": one.expected, f"{label}.low": one.ci[0], f"{label}.high": one.ci[1], f"{label}.p": one.p_value}
+            found |= {
+                f"{label}.value": one.expected,
+                f"{label}.low": one.ci[0],
+                f"{label}.high": one.ci[1],
+                f"{label}.p": one.p_value,
+            }
     pair = [SampleMeanStatistic(n=n, sum=total, sum_squares=squares) for total, squares, n in SEQUENTIAL]
     one = SequentialTwoSidedTTest(*pair, SequentialConfig(sequential_tuning_parameter=1000)).compute_result()
     found |= {"sequential.lift.low": one.ci[0], "sequential.lift.high": one.ci[1], "sequential.lift.p": one.p_value}

@@ -2,14 +2,14 @@
 
 | where | they | we | why |
 |---|---|---|---|
-| interval of a lift | tea-tasting: delta method on the log; gbstats: delta method | Fieller | theirs can hold 0 where p < alpha, and under-cover |
+| a lift's interval | tea-tasting: delta method on the log; gbstats: delta method | Fieller | theirs can contradict p |
 | p of a lift | gbstats: a p of its own | the difference's | two p-values for one question |
 | CUPED's theta | both: from both arms pooled, effect included | from within arms, as ANCOVA's | an effect must not move theta |
 | CUPED's variance | both: as if theta were known | scaled by (N - 2) / (N - 2 - k) | theta costs degrees of freedom |
-| CUPED's lift | both: arms as if independent; gbstats over the raw mean | with the covariance of both arms' shift | else it under-covers |
+| CUPED's lift | both: arms as if independent | with the covariance of the arms' common shift | else it under-covers |
 | CUPED of a ratio | tea-tasting: one covariate, a ratio before | its two columns as two covariates | never worse |
 | quantile | gbstats: variance times (n - 1) / n | without | it is not a sample variance |
-| score interval of a difference | statsmodels: another restricted estimate | the maximum likelihood | see test_proportions.py |
+| score interval of a difference | statsmodels: another restricted estimate | the maximum likelihood | see test_adjustments.py |
 """
 
 from __future__ import annotations
@@ -61,8 +61,12 @@ def ratio(both):
 def test_welch_is_scipys(both):
     effect = compare(difference(both))
     theirs = stats.ttest_ind(TREATMENT["y"], CONTROL["y"], equal_var=False)
-    assert (effect.statistic, effect.p, effect.df) == pytest.approx((theirs.statistic, theirs.pvalue, theirs.df), **EXACT)
-    assert (effect.difference.low, effect.difference.high) == pytest.approx(tuple(theirs.confidence_interval()), **EXACT)
+    assert (effect.statistic, effect.p, effect.df) == pytest.approx(
+        (theirs.statistic, theirs.pvalue, theirs.df), **EXACT
+    )
+    assert (effect.difference.low, effect.difference.high) == pytest.approx(
+        tuple(theirs.confidence_interval()), **EXACT
+    )
 
 
 def test_welch_is_statsmodels(both):
@@ -113,7 +117,9 @@ def test_cuped_is_ancova_in_its_value_and_near_the_others_in_its_interval(both, 
     assert effect.standard_error == pytest.approx(ols.bse["t"], rel=0.02)
     for library, value in (("tea-tasting", "difference"), ("gbstats", "value")):
         theirs = [oracles[library, f"mean.cuped.{part}"] for part in (value, "low", "high")]
-        assert [effect.difference.value, effect.difference.low, effect.difference.high] == pytest.approx(theirs, abs=0.004)
+        assert [effect.difference.value, effect.difference.low, effect.difference.high] == pytest.approx(
+            theirs, abs=0.004
+        )
 
 
 def test_cuped_of_a_ratio_is_no_wider_than_tea_tastings(both, oracles):
@@ -140,7 +146,9 @@ def test_clusters_are_statsmodels_crv3():
     t = (group % 2).astype(float)
     y = 5 + 0.3 * t + rng.normal(size=14)[group] + rng.normal(size=len(group))
     with np.errstate(all="ignore"):
-        ols = smf.ols("y ~ t", pd.DataFrame({"y": y, "t": t})).fit(cov_type="cluster-crv3", cov_kwds={"groups": group}, use_t=True)
+        ols = smf.ols("y ~ t", pd.DataFrame({"y": y, "t": t})).fit(
+            cov_type="cluster-crv3", cov_kwds={"groups": group}, use_t=True
+        )
     sums, counts = arms.totals(y, group)
     pair = clustered(
         numerator_control=sums[::2],
