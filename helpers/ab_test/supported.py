@@ -9,6 +9,10 @@ In the map, every cell that the rule calls supported has a false-positive rate o
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from helpers.ab_test.moments import Moments
 
 # Skewness squared over the units of the smaller arm.
 LARGEST_SKEW_RATIO = 0.12
@@ -22,6 +26,22 @@ def lean(*, skewness: float, n_control: int, n_treatment: int) -> float:
     """Skewness of the difference of two means of units that are alike: zero where the arms are equal."""
     spread = 1 / n_control + 1 / n_treatment
     return abs(skewness) * abs(1 / n_treatment**2 - 1 / n_control**2) / spread**1.5
+
+
+def pooled_skewness(control: Moments, treatment: Moments, column: str) -> float:
+    """Skewness of a column, both arms pooled around their own means; infinite where it does not vary.
+
+    A ratio's is that of its linearised column, numerator - ratio x denominator, which the engine can make as any other.
+
+    Args:
+        control: Moments with the column's third moment (`moments(..., skewed=...)`).
+        treatment: The same of the other arm.
+        column: The metric.
+    """
+    places = [(side, side.places([column])[0]) for side in (control, treatment)]
+    squares = sum(float(side.cross[place, place]) for side, place in places)
+    cubes = sum(float(side.third[place]) for side, place in places)
+    return math.sqrt(control.n + treatment.n) * cubes / squares**1.5 if squares > 0 else math.inf
 
 
 def supported(*, skewness: float, n_control: int, n_treatment: int) -> bool:

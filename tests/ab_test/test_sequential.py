@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.ab_test.ledger import Ledger, enter
@@ -86,6 +86,7 @@ def test_the_last_look_spends_what_is_left():
     assert boundary([0.5, 1.3]).spent[-1] == pytest.approx(0.05)
 
 
+@settings(max_examples=30)
 @given(TIMES, st.floats(-6, 6), st.sampled_from([0.01, 0.05]))
 def test_p_is_below_alpha_exactly_where_the_boundary_is_crossed(times, statistic, alpha):
     found = look(statistic, times, alpha=alpha)
