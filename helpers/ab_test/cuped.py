@@ -124,8 +124,7 @@ def _degrees(made: list[Arm], residual: list[float]) -> float:
 
 def _block(side: Moments, name: str, covariates: Sequence[str], factor: float) -> NDArray:
     """Centred cross-products of the metric (first) and the covariates."""
-    places = side.places([name, *covariates])
-    block = side.cross[np.ix_(places, places)].copy()
+    block = side.block([name, *covariates])
     block[0] *= factor
     block[:, 0] *= factor
     return block

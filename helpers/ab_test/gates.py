@@ -205,19 +205,25 @@ def imbalance(
     from helpers.ab_test.estimate import compare
 
     total = control.n + treatment.n
-    own = []
+    own, apart_for_sure = [], []
     for name in covariates:
-        p = compare(arms.independent(arms.mean(control, name), arms.mean(treatment, name))).p
+        pair = arms.independent(arms.mean(control, name), arms.mean(treatment, name))
+        p = compare(pair).p
         if p is not None:
             own.append((name, p))
+        elif pair.reason == "no_variation" and pair.difference:
+            apart_for_sure.append((name, 0.0))
+    if apart_for_sure:
+        # The same in every unit of an arm, and another in the other: that is the assignment itself, or its consequence.
+        first = tuple(apart_for_sure[:OFFENDERS])
+        return Gate(name="imbalance", passed=False, p=0.0, threshold=alpha, total=total, offenders=first)
     if not own or min(control.n, treatment.n) < arms.LEAST:
         return Gate(name="imbalance", passed=True, threshold=alpha, total=total)
     names = [name for name, _ in own]
     apart = treatment.mean[treatment.places(names)] - control.mean[control.places(names)]
     spread = np.zeros((len(names), len(names)))
     for side in (control, treatment):
-        places = side.places(names)
-        spread += side.cross[np.ix_(places, places)] / (side.n - 1) / side.n
+        spread += side.block(names) / (side.n - 1) / side.n
     size = np.sqrt(np.diag(spread))
     scaled = spread / np.outer(size, size)
     rank = int(np.linalg.matrix_rank(scaled, tol=1e-8 * len(names)))

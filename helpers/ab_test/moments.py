@@ -140,6 +140,18 @@ class Moments:
         """Where the columns are, for indexing `mean` and `cross`."""
         return np.array([self._place(column) for column in columns], dtype=np.int64)
 
+    def block(self, columns: Sequence[str]) -> NDArray:
+        """Centred cross-products among some columns, shape (k, k).
+
+        Raises:
+            KeyError: A pair was not asked for.
+        """
+        places = self.places(columns)
+        found = self.cross[np.ix_(places, places)]
+        if np.isnan(found).any():
+            raise KeyError(f"cross-products of {list(columns)} are needed, and some pairs were not asked for")
+        return found.copy()
+
     def _place(self, column: str) -> int:
         if column not in self.columns:
             raise KeyError(f"column == {column!r}, must be one of {list(self.columns)}")

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from helpers.ab_test import gates
-from helpers.ab_test.moments import moments
+from helpers.ab_test.moments import Moments, moments
 
 EXPECTED = {"control": 1, "treatment": 1}
 COVARIATES = ["pre_revenue", "pre_orders"]
@@ -172,3 +172,21 @@ def test_variants_without_a_plan_are_an_error():
 def test_a_missing_variant_is_a_mismatch():
     assert not gates.srm({"control": 5000}, expected=EXPECTED).passed
     assert gates.srm({}, expected=EXPECTED).passed
+
+
+def test_a_covariate_that_is_the_assignment_is_refused():
+    control, treatment = Moments.of(x=np.zeros(50), y=np.arange(50)), Moments.of(x=np.ones(50), y=np.arange(50))
+    found = gates.imbalance(control, treatment, covariates=["x", "y"])
+    assert (found.passed, found.offenders) == (False, (("x", 0.0),))
+    assert gates.imbalance(control, control, covariates=["x", "y"]).p == pytest.approx(1)
+
+
+def test_many_clean_pasts_pass_at_the_tests_own_level():
+    """The joint test of four covariates holds its level: 1,000 runs at 5 %."""
+    rng = np.random.default_rng(6)
+    passed = []
+    for _ in range(1000):
+        sides = [dict(zip("abcd", rng.standard_gamma(2, (4, n)), strict=True)) for n in (200, 120)]
+        control, treatment = (Moments.of(**side) for side in sides)
+        passed.append(gates.imbalance(control, treatment, covariates=list("abcd"), alpha=0.05).passed)
+    assert 1 - np.mean(passed) == pytest.approx(0.05, abs=0.022)

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from helpers.ab_test import cuped
 from helpers.ab_test.moments import Moments, moments, quantile_caps, total
 
 LENGTHS = st.integers(0, 40)
@@ -120,6 +121,8 @@ def test_only_pairs_asked_for_have_covariances(table):
     assert np.isfinite(found.variance("z"))
     with pytest.raises(KeyError, match=r"pair \(x, z\)"):
         found.covariance("x", "z")
+    with pytest.raises(KeyError, match="some pairs were not asked for"):
+        cuped.adjusted(found, found, "y", covariates=["x", "z"])
 
 
 def test_a_weighted_sum_of_columns_is_a_column():

@@ -7,8 +7,12 @@ from hypothesis import strategies as st
 from statsmodels.stats.power import NormalIndPower
 from statsmodels.stats.proportion import power_proportions_2indep
 
+from helpers.ab_test import arms
+from helpers.ab_test.clusters import clustered
+from helpers.ab_test.moments import Moments
 from helpers.ab_test.power import (
     Design,
+    arm_spread,
     conditional_power,
     design_effect,
     duration,
@@ -101,3 +105,22 @@ def test_a_design_must_be_possible():
     with pytest.raises(ValueError, match=r"inflation == 0.5, must be >= 1"):
         Design(inflation=0.5)
     assert standard_error(mean_spread(sd=1, value=1), n=400, design=Design()) == pytest.approx(0.1)
+
+
+def test_the_mde_of_a_ratio_and_of_clusters_comes_from_their_own_error():
+    """2.8016 standard errors, with the units that the test will have: those of the linearisation, or clusters."""
+    rng = np.random.default_rng(9)
+    orders = 1.0 + rng.poisson(2, 4000)
+    units = Moments.of(revenue=rng.gamma(2, 10, 4000) * orders, orders=orders)
+    arm = arms.ratio(units, numerator="revenue", denominator="orders")
+    found = mde(arm_spread(arm), n=8000, design=Design())
+    assert found == pytest.approx(2.8016 * math.sqrt(2 * arm.variance), rel=1e-4)
+    shops = rng.gamma(9, 1, (2, 20)) * 50, np.full((2, 20), 50.0)
+    pair = clustered(
+        numerator_control=shops[0][0],
+        denominator_control=shops[1][0],
+        numerator_treatment=shops[0][1],
+        denominator_treatment=shops[1][1],
+    )
+    found = mde(arm_spread(pair.control), n=40, design=Design())
+    assert found == pytest.approx(2.8016 * math.sqrt(2 * pair.control.variance), rel=1e-4)
