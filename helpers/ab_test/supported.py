@@ -3,7 +3,8 @@
 Two numbers say how far a studentised difference of means is from its t (Hall 1992, ch. 3). Skewness is forgiven where the arms are
 equal: both lean the same way, and only far tails leave the test too careful. Where they are not, the difference leans itself.
 
-In the map, every cell that the rule calls supported has a false-positive rate of 4.5 to 5.5 % and covers in 94 to 96 %.
+In the map, every cell that the rule calls supported has a false-positive rate of 4.5 to 5.5 % and covers in 94 to 96 %. The limits
+were chosen on that map; on fresh runs 104 of the 105 cells stay in the bands, the other has 5.52 % (part `held_out`).
 """
 
 from __future__ import annotations
