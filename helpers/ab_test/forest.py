@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from helpers.ab_test.report import state_words
 from helpers.ab_test.shown import Shown
-from helpers.ab_test.verdict import bounded, lift_text, spoken
+from helpers.ab_test.verdict import bounded, lift_text, shown_metric, shown_test
 from helpers.reporting.figures import Figure, Theme, figure, label
 from helpers.reporting.tables import Column, table
 from helpers.reporting.words import _, number, percent
@@ -37,7 +36,7 @@ def _drawn(one: Analysis) -> list[Judged]:
 def _forest(one: Analysis) -> Figure:
     rows = _drawn(one)
     many = len(one.units.variants) > 2  # noqa: PLR2004
-    names = [spoken(own.cell.metric.name) + (f", {own.cell.variant}" if many else "") for own in rows]
+    names = [shown_metric(own.cell.metric) + (f", {own.cell.variant}" if many else "") for own in rows]
 
     def draw(axes: Axes, theme: Theme) -> None:
         colours = {"better": theme.accent, "worse": theme.bad, "non_inferior": theme.accent}
@@ -84,7 +83,7 @@ def _forest(one: Analysis) -> Figure:
         draw,
         title=_title(one, rows),
         subtitle=_("{test}: change against {control}, with interval; an interval clear of zero shows an effect").format(
-            test=one.test.id, control=one.test.control
+            test=shown_test(one.test), control=one.test.control
         ),
         foot=_("n = {n} units. Intervals of metrics that decide hold together at {level}; the others are at their own.").format(
             n=number(one.profile.units), level=percent(1 - one.test.alpha, digits=0)
@@ -100,15 +99,15 @@ def _title(one: Analysis, rows: list[Judged]) -> str:
     own = [row for row in rows if row.cell.metric.role == "success" and row.cell.variant == one.variant]
     moved = [row for row in own if row.state == "better"]
     lost = [row for row in rows if row.cell.variant == one.variant and row.state == "worse"]
-    facts = {"variant": one.variant or ""}
+    facts = {"variant": (one.variant or "")[:1].upper() + (one.variant or "")[1:]}
     if lost:
-        names = ", ".join(spoken(row.cell.metric.name) for row in lost)
+        names = ", ".join(shown_metric(row.cell.metric) for row in lost)
         return _("{variant} loses on {names}").format(**facts, names=names)
     if moved:
-        best = max(moved, key=lambda row: abs(row.effect.lift.value or 0.0) * math.isfinite(row.effect.lift.value or 0.0))
-        return _("{variant} changed {metric} by {lift}").format(
-            **facts, metric=spoken(moved[0].cell.metric.name), lift=percent(moved[0].effect.lift.value, signed=True)
-        ) if best else ""
+        first = moved[0]
+        text = _("{variant}: {metric} {lift} against {control}")
+        lift = percent(first.effect.lift.value, signed=True)
+        return text.format(**facts, metric=shown_metric(first.cell.metric).lower(), lift=lift, control=one.test.control)
     if one.answer == "explore":
         return _("What the columns show, without a plan")
     return _("No metric that decides is shown to have moved")

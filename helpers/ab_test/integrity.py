@@ -163,6 +163,21 @@ def meaning(kept: Kept) -> str:
     return text.format(about=kept.about)
 
 
+def failure(kept: Kept) -> str:
+    """What went wrong where a gate failed, as the reader of a headline needs it."""
+    texts = {
+        "variants": _("there is nothing to compare"),
+        "srm": _("its random split is broken"),
+        "crossed_over": _("some units were in two variants"),
+        "duplicates": _("some units are in the data twice"),
+        "exposed_before": _("some units saw the variant before they were assigned"),
+        "outcome_before": _("some outcomes are older than the assignment"),
+        "imbalance": _("its variants differed before it began"),
+        "missing": _("outcomes are missing more often in one variant"),
+    }
+    return texts[kept.id.split(".")[0]]
+
+
 def told(kept: Kept, units: Units) -> str:
     """What a gate found, in one clause."""
     gate = kept.gate

@@ -15,7 +15,8 @@ from helpers.ab_test.verdict import (
     decision_text,
     how,
     lift_text,
-    spoken,
+    shown_metric,
+    shown_test,
     value_text,
 )
 from helpers.reporting.findings import Result
@@ -83,7 +84,7 @@ class Tests(Result):
         """One row a gate, those that failed first."""
         rows = [
             {
-                "test": one.test.id,
+                "test": shown_test(one.test),
                 "gate": kept.id,
                 "meaning": meaning(kept),
                 "result": _("passed") if kept.gate.passed else _("FAILED"),
@@ -214,7 +215,7 @@ def _metrics_table(one: Analysis) -> Table:
         capped = own.cell.uncapped is not own.cell.pair
         rows.append(
             {
-                "metric": spoken(metric.name),
+                "metric": shown_metric(metric),
                 "role": role_words()[metric.role],
                 "variant": own.cell.variant,
                 "control": value_text(metric, own.effect.control),
@@ -240,7 +241,7 @@ def _metrics_table(one: Analysis) -> Table:
         n=number(one.profile.units), level=percent(1 - one.test.alpha, digits=0), method=_method(one)
     )
     strong = tuple(place for place, own in enumerate(one.judged) if own.cell.metric.role == "success")
-    title = _("{test}: every metric").format(test=one.test.id)
+    title = _("{test}: every metric").format(test=shown_test(one.test))
     return table(pd.DataFrame(rows), columns, title=title, foot=foot, rows=40, strong=strong)
 
 
@@ -275,4 +276,4 @@ def _plan_rows(one: Analysis) -> list[dict[str, str]]:
     early = len(one.looks.early)
     done = _("{n}, {early} of them outside the plan").format(n=number(len(one.looks.records)), early=number(early))
     rows.append((_("Looks"), planned, done))
-    return [{"test": test.id, "what": what, "planned": plan, "done": did} for what, plan, did in rows]
+    return [{"test": shown_test(test), "what": what, "planned": plan, "done": did} for what, plan, did in rows]

@@ -30,7 +30,8 @@ class Metric(Section):
     """One metric of a test.
 
     Attributes:
-        name: As the report and the findings call it.
+        name: As the findings call it.
+        label: As the report calls it; the name without underscores, unless given.
         type: Proportion, mean or count a unit, ratio of two sums, or quantile over units.
         column: What is measured; for `orders` one of orders and revenue, for `events` an event's name or `value`.
         numerator: Of a ratio.
@@ -47,6 +48,7 @@ class Metric(Section):
     """
 
     name: str = Field(pattern=NAME)
+    label: str | None = Field(default=None, min_length=1, max_length=40)
     type: Literal["proportion", "mean", "ratio", "quantile", "count"] = "mean"
     column: str | None = None
     numerator: str | None = None
@@ -95,7 +97,8 @@ class Test(Section):
     """One registered test.
 
     Attributes:
-        id: Its name in the report and the findings, and in the table's `experiment` unless that is given.
+        id: Its name in the findings, and in the table's `experiment` unless that is given.
+        title: Its name in the report; the id without underscores, unless given.
         source: The table.
         experiment: Its name in the table.
         unit: Column of the unit that was randomised.
@@ -120,6 +123,7 @@ class Test(Section):
     """
 
     id: str = Field(pattern=NAME)
+    title: str | None = Field(default=None, min_length=1, max_length=60)
     source: Literal["experiments"] = Field(default="experiments", alias="from")
     experiment: str | None = None
     unit: str = "unit_id"

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from helpers.ab_test.integrity import meaning, small, told
+from helpers.ab_test.integrity import failure, meaning, small, told
 from helpers.ab_test.read import is_money
 from helpers.reporting.findings import Check, Decision, Definition, Number, Result
 from helpers.reporting.words import _, language, money, number, percent
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
     from helpers.ab_test.fieller import Interval
     from helpers.ab_test.judge import Judged
-    from helpers.ab_test.topic import Metric
+    from helpers.ab_test.topic import Metric, Test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +69,15 @@ class TestFindings(Result):
         test = self.analysis.test
         found = {
             f"{test.id}.units": Definition(
-                name=_("Units in {test}").format(test=test.id), text=_("Units that were assigned to a variant.")
+                name=_("Units in {test}").format(test=shown_test(test)), text=_("Units that were assigned to a variant.")
             )
         }
         unusable = "" if self.analysis.sound else " " + _("A gate failed: this number must not be used.")
         for one in self.analysis.judged:
             name = f"{test.id}.{one.cell.metric.name}.{one.cell.variant}"
-            facts = {"metric": spoken(one.cell.metric.name), "variant": one.cell.variant, "control": test.control}
-            head = _("{metric}, {variant} against {control}").format(**facts)
+            facts = {"metric": shown_metric(one.cell.metric), "variant": one.cell.variant, "control": test.control}
+            lower = {**facts, "metric": facts["metric"].lower()}
+            head = _("{metric}, {variant} against {control}").format(**lower)
             parts = {
                 "lift": (_("Lift of {head}").format(head=head), _("Difference over the control's value; {how}.")),
                 "difference": (_("Difference of {head}").format(head=head), _("Treatment less control; {how}.")),
@@ -112,12 +113,12 @@ class TestFindings(Result):
     def _gate(self, place: int) -> Check:
         kept = self.analysis.gates[place]
         found = told(kept, self.analysis.units)
-        facts = {"test": self.analysis.test.id, "meaning": meaning(kept), "found": found}
+        facts = {"test": shown_test(self.analysis.test), "meaning": meaning(kept), "found": found, "failure": failure(kept)}
         passed = kept.gate.passed
         message = (
             _("{test}: {meaning}: {found}.")
             if passed
-            else _("{test}: no decision. Not met: {meaning}. Found: {found}.")
+            else _("{test}: {failure}. Found: {found}.")
         )
         value = kept.gate.p if kept.gate.p is not None else kept.gate.count
         return Check(
@@ -139,27 +140,27 @@ class TestFindings(Result):
                     message=_(
                         "{test} was not registered beforehand: its metrics were read off the columns. Take what it shows as a lead "
                         "for a registered test."
-                    ).format(test=test.id),
+                    ).format(test=shown_test(test)),
                 )
             )
         elif test.planned_n is None and test.planned_days is None and test.sequential == "none":
             text = _("{test}: no sample size was planned, so nobody can say whether it was stopped when it looked good.")
-            found.append(Check(id=f"{test.id}.plan", status="warn", message=text.format(test=test.id)))
+            found.append(Check(id=f"{test.id}.plan", status="warn", message=text.format(test=shown_test(test))))
         if one.looks.early:
-            text = _("{test} was looked at {n} times outside its plan; each such look makes a false alarm likelier.")
+            text = _("{test} was looked at before its planned end ({n} times so far); each such look makes a false alarm likelier.")
             found.append(
                 Check(
                     id=f"{test.id}.looks",
                     status="warn",
                     value=len(one.looks.early),
-                    message=text.format(test=test.id, n=number(len(one.looks.early))),
+                    message=text.format(test=shown_test(test), n=number(len(one.looks.early))),
                 )
             )
         return found
 
     def _metric(self, one: Judged) -> list[Check]:
         test, cell = self.analysis.test, one.cell
-        facts = {"test": test.id, "metric": spoken(cell.metric.name), "variant": cell.variant}
+        facts = {"test": shown_test(test), "metric": shown_metric(cell.metric), "variant": cell.variant}
         text = (
             _("{test}: {metric}, {variant}: p {p}.").format(**facts, p=small(one.p))
             if one.p is not None
@@ -178,9 +179,14 @@ class TestFindings(Result):
         return found
 
 
-def spoken(name: str) -> str:
-    """A metric's name without its underscores."""
-    return name.replace("_", " ")
+def shown_metric(metric: Metric) -> str:
+    """A metric as a reader sees it."""
+    return metric.label or metric.name.replace("_", " ").capitalize()
+
+
+def shown_test(test: Test) -> str:
+    """A test as a reader sees it."""
+    return test.title or test.id.replace("_", " ").capitalize()
 
 
 def metric_unit(metric: Metric) -> str:
@@ -257,17 +263,16 @@ def how(one: Judged) -> str:
 def decision_text(one: Analysis) -> str:
     """The decision as one sentence."""
     test, verdict = one.test, one.verdict
-    facts = {"test": test.id, "variant": one.variant or "", "control": test.control}
+    facts = {"test": shown_test(test), "variant": one.variant or "", "control": test.control}
     if one.answer == "explore":
         return _("{test}: not registered beforehand, so no decision; what it shows is a lead for a registered test.").format(
             **facts
         )
     if not one.sound or verdict is None:
-        missed = "; ".join(meaning(kept) for kept in one.failed)
-        text = _("{test}: no decision. Its variants cannot be compared; not met: {missed}.")
-        return text.format(**facts, missed=missed[:1].lower() + missed[1:])
+        missed = _(", and ").join(dict.fromkeys(failure(kept) for kept in one.failed))
+        return _("{test}: no decision, since {missed}.").format(**facts, missed=missed)
     named = [own for own in one.judged if own.cell.variant == one.variant and own.cell.metric.name in verdict.names]
-    effects = ", ".join(f"{spoken(own.cell.metric.name)} {lift_text(own)}" for own in named)
+    effects = ", ".join(f"{shown_metric(own.cell.metric).lower()} {lift_text(own)}" for own in named)
     texts = {
         "better_and_safe": _("{test}: ship {variant}. {effects}{guards}."),
         "safe": _("{test}: ship {variant}. No guardrail lost more than its margin: {effects}."),
