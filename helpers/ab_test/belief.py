@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from helpers.ab_test import bayes
-from helpers.ab_test.verdict import bounded, shown_metric, shown_test
+from helpers.ab_test.wording import bounded, shown_metric, shown_test
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _, number, percent
@@ -37,9 +37,7 @@ class Beliefs(Result):
     def numbers(self) -> dict[str, Number]:
         """Chance that each variant is better."""
         return {
-            f"{row.id}.p_better": Number(
-                value=row.p_better, unit="share", n=row.n, definition="ab_test.p_better"
-            )
+            f"{row.id}.p_better": Number(value=row.p_better, unit="share", n=row.n, definition="ab_test.p_better")
             for row in self.rows.itertuples()
         }
 
@@ -65,7 +63,7 @@ class Beliefs(Result):
             "loss_ship": Column(label=_("Expected loss if shipped"), kind="share"),
             "loss_keep": Column(label=_("Expected loss if not"), kind="share"),
         }
-        said = "; ".join(_prior_words(name, prior) for name, prior in self.priors.items())
+        said = "; ".join(prior_words(name, prior) for name, prior in self.priors.items())
         foot = _("{level} intervals. Losses are shares of the control's value. Prior: {priors}.").format(
             level=percent(self.level, digits=0), priors=said or "–"
         )
@@ -75,13 +73,14 @@ class Beliefs(Result):
 
 def beliefs(analyses: tuple[Analysis, ...], *, level: float = 0.90) -> Beliefs:
     """Posteriors of the metrics that decide, of all sound tests."""
-    rows, priors = [], {}
+    rows: list[dict[str, Any]] = []
+    priors: dict[str, Prior] = {}
     for one in analyses:
         if not one.sound:
             continue
         for own in one.judged:
             found = posterior_of(own, prior := prior_of(one, own.cell.metric.name, analyses), level=level)
-            if own.cell.metric.role == "information" and one.test.registered or found is None:
+            if (own.cell.metric.role == "information" and one.test.registered) or found is None:
                 continue
             priors.setdefault(shown_test(one.test), prior)
             rows.append(
@@ -130,7 +129,8 @@ def _chance(value: float) -> str:
     return _("under {share}").format(share=percent(1 - SURE)) if value < 1 - SURE else percent(value)
 
 
-def _prior_words(test: str, prior: Prior) -> str:
+def prior_words(test: str, prior: Prior) -> str:
+    """A prior as a reader sees it."""
     facts = {"test": test, "mean": percent(prior.mean, signed=True), "sd": percent(prior.sd), "n": number(prior.tests)}
     if prior.source == "past_tests":
         return _("{test}: learned from {n} past tests, mean {mean}, spread {sd}").format(**facts)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.ab_test.report import state_words
 from helpers.ab_test.shown import Shown
-from helpers.ab_test.verdict import bounded, lift_text, shown_metric, shown_test
+from helpers.ab_test.wording import bounded, lift_text, shown_metric, shown_test
 from helpers.reporting.figures import Figure, Theme, figure, label
 from helpers.reporting.tables import Column, table
 from helpers.reporting.words import _, number, percent
@@ -42,11 +42,11 @@ def _forest(one: Analysis) -> Figure:
         colours = {"better": theme.accent, "worse": theme.bad, "non_inferior": theme.accent}
         axes.axvline(0, color=theme.muted, linewidth=1)
         for place, own in enumerate(rows):
-            low, high = bounded(own.effect.lift)
+            low, high, value = own.effect.lift.low, own.effect.lift.high, own.effect.lift.value or 0.0
             plain = own.cell.metric.role == "information"
             colour = theme.context if plain else colours.get(own.state, theme.ink)
             axes.plot([low, high], [place, place], color=colour, linewidth=3 if not plain else 2)
-            axes.plot(own.effect.lift.value, place, "o", color=colour, markersize=7 if not plain else 5)
+            axes.plot(value, place, "o", color=colour, markersize=7 if not plain else 5)
             if own.margin is not None:
                 edge = own.margin.margin * (-1 if own.cell.metric.better == "less" else 1)
                 axes.plot([edge, edge], [place - 0.3, place + 0.3], color=theme.warn, linewidth=2)
@@ -55,7 +55,7 @@ def _forest(one: Analysis) -> Figure:
                     textcoords="offset points",
                 )  # fmt: skip
             axes.annotate(
-                percent(own.effect.lift.value, signed=True), (own.effect.lift.value, place), ha="center", va="bottom",
+                percent(value, signed=True), (value, place), ha="center", va="bottom",
                 xytext=(0, 6), textcoords="offset points", color=theme.ink, fontsize=9,
             )  # fmt: skip
         axes.set_yticks(range(len(rows)), [label(name) for name in names])
@@ -85,9 +85,9 @@ def _forest(one: Analysis) -> Figure:
         subtitle=_("{test}: change against {control}, with interval; an interval clear of zero shows an effect").format(
             test=shown_test(one.test), control=one.test.control
         ),
-        foot=_("n = {n} units. Intervals of metrics that decide hold together at {level}; the others are at their own.").format(
-            n=number(one.profile.units), level=percent(1 - one.test.alpha, digits=0)
-        ),
+        foot=_(
+            "n = {n} units. Intervals of metrics that decide hold together at {level}; the others are at their own."
+        ).format(n=number(one.profile.units), level=percent(1 - one.test.alpha, digits=0)),
         alt="; ".join(f"{name} {lift_text(own)}" for name, own in zip(names, rows, strict=True)),
         data=table(frame, columns, title=_("Lift of every metric"), rows=40),
         height=max(1.5, 0.62 * len(rows) + 0.7),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MISSING_ALPHA = 0.001
 SMALLEST_SHOWN = 0.0001
+# Below this a p-value is printed with four digits.
+FEW_DIGITS = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +52,12 @@ def run_gates(units: Units, profile: Profile) -> tuple[Kept, ...]:
             counts = gates.counts_by(units.rows, unit="group", variant="variant", segment=f"g{place}")
             gate = gates.srm_by_segment(counts, expected=_expected(units))
             found.append(Kept(id=f"srm.{name}", gate=gate, about=name))
-    names = {"variant": "variant", "share": test.tolerance}
     found += [
-        Kept(id="crossed_over", gate=gates.crossed_over(units.rows, unit="group", **names)),
-        Kept(id="duplicates", gate=gates.duplicates(units.rows, unit="unit", **names)),
+        Kept(
+            id="crossed_over",
+            gate=gates.crossed_over(units.rows, unit="group", variant="variant", share=test.tolerance),
+        ),
+        Kept(id="duplicates", gate=gates.duplicates(units.rows, unit="unit", variant="variant", share=test.tolerance)),
     ]
     found += _moments_in_order(units)
     if found[0].gate.passed:
@@ -87,7 +91,7 @@ def _srm(units: Units) -> Gate:
 
 def _moments_in_order(units: Units) -> list[Kept]:
     """Exposure and outcomes after assignment, where the moments are known."""
-    found = []
+    found: list[Kept] = []
     if not units.dated:
         return found
     if "exposed_at" in units.moments and "assigned_at" in units.moments:
@@ -180,35 +184,42 @@ def failure(kept: Kept) -> str:
 
 def told(kept: Kept, units: Units) -> str:
     """What a gate found, in one clause."""
-    gate = kept.gate
-    name = kept.id.split(".")[0]
-    if name == "srm" and not kept.about:
-        counts = gates.counts_by(units.rows, unit="group", variant="variant")
-        split = ", ".join(_("{variant} {n}").format(variant=arm, n=number(counts.get(arm, 0))) for arm in units.variants)
-        return split + (f" (p {small(gate.p)})" if gate.p is not None else "")
-    if name == "variants":
-        if gate.passed:
-            return _("{n} variants").format(n=number(gate.total))
-        return _("no units to compare: {names}").format(names=", ".join(map(str, gate.offenders)))
+    gate, name = kept.gate, kept.id.split(".")[0]
     if name in {"srm", "imbalance"}:
-        if gate.passed or name == "imbalance":
-            return f"p {small(gate.p)}" if gate.p is not None else _("nothing to compare")
-        worst = ", ".join(str(segment) for segment, _counts in gate.offenders)
-        return _("p {p}; {names}").format(p=small(gate.p), names=worst)
+        return _told_p(kept, units)
+    if name == "variants":
+        text = _("{n} variants") if gate.passed else _("no units to compare: {names}")
+        return text.format(n=number(gate.total), names=", ".join(map(str, gate.offenders)))
     if name == "missing":
         split = ", ".join(f"{arm} {number(lost)}" for arm, lost in gate.offenders)
         return _("missing: {split} (p {p})").format(split=split, p=small(gate.p))
-    if not gate.count:
-        return _("none of {total}").format(total=number(gate.total))
+    text = _("{count} of {total}, such as {first}") if gate.count else _("none of {total}")
     first = ", ".join(str(unit) for unit in gate.offenders)
-    return _("{count} of {total}, such as {first}").format(count=number(gate.count), total=number(gate.total), first=first)
+    return text.format(count=number(gate.count), total=number(gate.total), first=first)
+
+
+def _told_p(kept: Kept, units: Units) -> str:
+    """A gate that is a test: its p, and the counts or segments behind it."""
+    gate = kept.gate
+    if kept.id == "srm":
+        counts = gates.counts_by(units.rows, unit="group", variant="variant")
+        split = ", ".join(
+            _("{variant} {n}").format(variant=arm, n=number(counts.get(arm, 0))) for arm in units.variants
+        )
+        return split + f" (p {small(gate.p)})"
+    if gate.p is None:
+        return _("nothing to compare")
+    names = ", ".join(str(first) for first, _rest in gate.offenders)
+    return f"p {small(gate.p)}" + (f"; {names}" if names else "")
 
 
 def small(p: float | None) -> str:
     """A p-value as a reader sees it."""
     if p is None:
         return "–"
-    return _("below {p}").format(p=number(SMALLEST_SHOWN, digits=4)) if p < SMALLEST_SHOWN else number(p, digits=4 if p < 0.01 else 3)  # noqa: PLR2004
+    if p < SMALLEST_SHOWN:
+        return _("below {p}").format(p=number(SMALLEST_SHOWN, digits=4))
+    return number(p, digits=4 if p < FEW_DIGITS else 3)
 
 
 def expected(units: Units) -> Mapping[str, Any]:

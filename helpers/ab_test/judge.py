@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from helpers.ab_test.topic import Test
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Judged:
     """One metric of one variant, judged.
@@ -62,7 +61,9 @@ def judge(
         if cell.key in family and cell.metric.role == "success":
             effect, p = family[cell.key]
             state = _state(cell, effect, share.deterioration, look)
-            found.append(Judged(cell=cell, effect=effect, p=p, state=state, uncapped=_without_caps(cell, effect, state)))
+            found.append(
+                Judged(cell=cell, effect=effect, p=p, state=state, uncapped=_without_caps(cell, effect, state))
+            )
         elif cell.metric.role == "guardrail":
             found.append(_guarded(cell, share.guardrail, share.deterioration, test.alpha, look))
         else:
@@ -71,9 +72,7 @@ def judge(
     return tuple(found)
 
 
-def answers(
-    judged: Sequence[Judged], test: Test, *, gates: Mapping[str, bool], complete: bool
-) -> dict[str, Verdict]:
+def answers(judged: Sequence[Judged], test: Test, *, gates: Mapping[str, bool], complete: bool) -> dict[str, Verdict]:
     """The answer for each variant."""
     found = {}
     for variant in dict.fromkeys(one.cell.variant for one in judged):
@@ -98,7 +97,7 @@ def best(found: Mapping[str, Verdict], judged: Sequence[Judged]) -> tuple[str | 
     for answer in ("ship", "extend", "dont_ship", "invalid"):
         names = [name for name, verdict in found.items() if verdict.answer == answer]
         if names:
-            return max(names, key=lambda name: _first_lift(name, judged)), answer  # type: ignore[return-value]
+            return max(names, key=lambda name: _first_lift(name, judged)), answer
     return None, "invalid"
 
 
@@ -154,9 +153,7 @@ def _plain_state(cell: Cell, effect: Effect) -> str:
     return "better" if _sign(cell) * (effect.difference.value or 0.0) > 0 else "worse"
 
 
-def _state(
-    cell: Cell, effect: Effect, deterioration: float, look: Callable[[Cell, float], Look | None] | None
-) -> str:
+def _state(cell: Cell, effect: Effect, deterioration: float, look: Callable[[Cell, float], Look | None] | None) -> str:
     state = _plain_state(cell, effect)
     if state == "undecided" and _plain_state(cell, _effect(cell, 2 * deterioration, look)) == "worse":
         return "worse"
@@ -190,8 +187,5 @@ def _guarded(
         critical=now.critical if now else None,
     )
     worse = _plain_state(cell, _effect(cell, 2 * deterioration, look)) == "worse"
-    if cell.pair.reason:
-        state = "unknown"
-    else:
-        state = "worse" if worse else "non_inferior" if margin.shown else "undecided"
+    state = "unknown" if cell.pair.reason else "worse" if worse else "non_inferior" if margin.shown else "undecided"
     return Judged(cell=cell, effect=effect, p=effect.p, state=state, margin=margin)

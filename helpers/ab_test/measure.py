@@ -91,7 +91,8 @@ def measure(units: Units, profile: Profile, *, seed: int) -> tuple[Cell, ...]:
         seed: Of permutations.
     """
     caps = _caps(units)
-    whole, apart = [], []
+    whole: list[int] = []
+    apart: list[int] = []
     for place, metric in enumerate(units.test.metrics):
         if metric.type != "quantile":
             lost = any(profile.missing(name, units.columns(place)) for name in units.variants)
@@ -138,7 +139,7 @@ def gathered(
     pairs += [(left, right) for place, left in enumerate(extra) for right in extra[place:]]
     for place in places:
         if len(both := units.columns(place)) > 1:
-            pairs += [both] + ([(f"{both[0]}__capped", both[1])] if both[0] in own else [])
+            pairs += [(both[0], both[1])] + ([(f"{both[0]}__capped", both[1])] if both[0] in own else [])
     skewed = [name for name in names if not name.startswith("d")] if by == "variant" else []
     return moments(
         units.table,
@@ -179,9 +180,7 @@ def pair_of(units: Units, place: int, control: Moments, treatment: Moments, *, c
     return arms.independent(*sides)
 
 
-def _cell(
-    units: Units, place: int, variant: str, sums: Mapping[Any, Moments], seed: int, *, capped: bool
-) -> Cell:
+def _cell(units: Units, place: int, variant: str, sums: Mapping[Any, Moments], seed: int, *, capped: bool) -> Cell:
     metric, (control, treatment) = units.test.metrics[place], (sums[units.variants[0]], sums[variant])
     raw = pair_of(units, place, control, treatment, capped=capped, adjust=False)
     pair = pair_of(units, place, control, treatment, capped=capped, adjust=True)

@@ -12,7 +12,7 @@ import pandas as pd
 from helpers.ab_test import power
 from helpers.ab_test.power import Design
 from helpers.ab_test.shown import Shown
-from helpers.ab_test.verdict import shown_metric, shown_test
+from helpers.ab_test.wording import shown_metric, shown_test
 from helpers.reporting.figures import Figure, Theme, figure, label_end
 from helpers.reporting.findings import Result
 from helpers.reporting.tables import Column, Sentence, Table, table
@@ -81,9 +81,7 @@ class Plan(Result):
         first = self.curve[self.curve["metric"] == names[0]]
         middle = first.iloc[(first[at] - first[at].max() / 3).abs().argmin()]
         length = (
-            _("{n} weeks").format(n=number(middle["weeks"]))
-            if dated
-            else _("{n} units").format(n=number(middle["n"]))
+            _("{n} weeks").format(n=number(middle["weeks"])) if dated else _("{n} units").format(n=number(middle["n"]))
         )
         return figure(
             draw,
@@ -94,10 +92,13 @@ class Plan(Result):
                 power=percent(self.design.power, digits=0), alpha=percent(self.design.alpha, digits=0)
             ),
             foot=_("From the control arm of {test}, n = {n}; an even split; no interval, since this is a plan.").format(
-                test=shown_test(self.analysis.test), n=number(self.analysis.profile.rows[self.analysis.units.variants[0]])
+                test=shown_test(self.analysis.test),
+                n=number(self.analysis.profile.rows[self.analysis.units.variants[0]]),
             ),
             alt="; ".join(
-                _("{metric}: {mde} at most").format(metric=name, mde=percent(self.curve[self.curve["metric"] == name]["mde"].min()))
+                _("{metric}: {mde} at most").format(
+                    metric=name, mde=percent(self.curve[self.curve["metric"] == name]["mde"].min())
+                )
                 for name in names
             ),
             data=table(
@@ -121,7 +122,9 @@ class Plan(Result):
             "days": Column(label=_("Days, whole weeks"), kind="number"),
         }
         foot = (
-            _("At {daily} new units a day, as in {test}.").format(daily=number(self.daily), test=shown_test(self.analysis.test))
+            _("At {daily} new units a day, as in {test}.").format(
+                daily=number(self.daily), test=shown_test(self.analysis.test)
+            )
             if self.daily
             else _("Days are unknown: the test's rows hold no dates.")
         )
@@ -157,7 +160,7 @@ def plan(
     inflation = 1.0
     if test.sequential in {"obrien_fleming", "pocock"}:
         looks = test.planned_looks if test.planned_looks and test.planned_looks[-1] == 1 else (0.2, 0.4, 0.6, 0.8, 1.0)
-        inflation = power.sequential_inflation(looks, alpha=test.alpha, power=test.power, spending=test.sequential)  # type: ignore[arg-type]
+        inflation = power.sequential_inflation(looks, alpha=test.alpha, power=test.power, spending=test.sequential)
     design = Design(alpha=test.alpha, power=power_wanted or test.power, inflation=max(inflation, 1.0))
     daily = one.profile.units / one.profile.days if one.profile.days else None
     sizes, curve = [], []
@@ -170,15 +173,22 @@ def plan(
         for lift in lifts:
             n = power.sample_size(lift * abs(spread.value), spread, design=design)
             sizes.append({"metric": name, "lift": lift, "n": n, "days": _days(n, daily)})
-        for n in np.linspace(top / WEEKS, top, STEPS):
-            mde = power.relative(power.mde(spread, n=float(n), design=design), spread)
-            curve.append({"metric": name, "n": float(n), "weeks": n / daily / 7 if daily else math.nan, "mde": mde})
+        for units in np.linspace(top / WEEKS, top, STEPS):
+            mde = power.relative(power.mde(spread, n=float(units), design=design), spread)
+            curve.append(
+                {"metric": name, "n": float(units), "weeks": units / daily / 7 if daily else math.nan, "mde": mde}
+            )
     return Plan(analysis=one, sizes=pd.DataFrame(sizes), curve=pd.DataFrame(curve), daily=daily, design=design)
 
 
 def _plannable(own: Any) -> bool:
     pair = own.cell.pair
-    return own.cell.metric.type != "quantile" and not pair.reason and bool(pair.control.value) and pair.control.variance > 0
+    return (
+        own.cell.metric.type != "quantile"
+        and not pair.reason
+        and bool(pair.control.value)
+        and pair.control.variance > 0
+    )
 
 
 def _days(n: int, daily: float | None) -> int | None:

@@ -56,9 +56,7 @@ def profile(units: Units) -> Profile:
     for column in columns:
         value = table[column].cast("float64")
         asked[f"{column}_empty"] = (value.isnull() | value.isnan()).sum()
-    binary = [
-        (f"m{place}", metric) for place, metric in enumerate(units.test.metrics) if metric.type == "proportion"
-    ]
+    binary = [(f"m{place}", metric) for place, metric in enumerate(units.test.metrics) if metric.type == "proportion"]
     asked |= {f"{column}_odd": (~table[column].isin([0.0, 1.0]) & ~table[column].isnan()).sum() for column, _ in binary}
     if units.dated:
         asked |= {"first": table["day"].min(), "last": table["day"].max()}

@@ -39,10 +39,12 @@ def proven() -> Figure:
     return figure(
         draw,
         title=_("Where the plain test is used, it errs in 4.5 to 5.5% as it should"),
-        subtitle=_("Share of simulated tests without an effect that called one; coloured: kinds of data that it is used for"),
-        foot=_("{cells} kinds of data, {runs} simulated tests each. For the grey ones a sturdier test is taken.").format(
-            cells=number(len(cells)), runs=number(cells["runs"].iloc[0])
+        subtitle=_(
+            "Share of simulated tests without an effect that called one; coloured: kinds of data that it is used for"
         ),
+        foot=_(
+            "{cells} kinds of data, {runs} simulated tests each. For the grey ones a sturdier test is taken."
+        ).format(cells=number(len(cells)), runs=number(cells["runs"].iloc[0])),
         alt=_("{n} cells called supported lie between {low} and {high}").format(
             n=number(len(held)), low=percent(held["fpr"].min()), high=percent(held["fpr"].max())
         ),

@@ -60,7 +60,9 @@ def registered(settings: Any, experiments: ir.Table) -> tuple[Test, ...]:
     if settings.tests:
         return tuple(settings.tests)
     names = experiments.select("experiment").distinct().order_by("experiment").to_pyarrow()["experiment"].to_pylist()
-    return tuple(test for name in names if (test := _proposed(experiments.filter(experiments.experiment == name), name)))
+    return tuple(
+        test for name in names if (test := _proposed(experiments.filter(experiments.experiment == name), name))
+    )
 
 
 def units(
@@ -192,7 +194,8 @@ def _proposed(rows: ir.Table, name: str) -> Test | None:
             asked |= {f"other{place}": (~number.isin([0.0, 1.0])).sum()}
     row = rows.aggregate(**asked).to_pyarrow().to_pylist()[0]
     arms = rows.select("variant").distinct().order_by("variant").to_pyarrow()["variant"].to_pylist()
-    metrics, before = [], []
+    metrics: list[Metric] = []
+    before: list[str] = []
     for place, column in enumerate(columns):
         if not row.get(f"n{place}") or row[f"n{place}"] < row[f"said{place}"]:
             continue

@@ -16,7 +16,7 @@ from helpers.ab_test.estimate import compare
 from helpers.ab_test.gates import SRM_ALPHA, imbalance, srm
 from helpers.ab_test.measure import caps_of, pair_of
 from helpers.ab_test.moments import Moments
-from helpers.ab_test.verdict import shown_metric, shown_test
+from helpers.ab_test.wording import shown_metric, shown_test
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Check, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
@@ -61,10 +61,20 @@ class Replay(Result):
         text = (
             _("In {replays} random splits of control units, {name} called a difference in {rate}; {alpha} are due.")
         ).format(
-            replays=number(self.replays), name=worst["name"], rate=percent(worst["rate"]), alpha=percent(self.alpha, digits=0)
+            replays=number(self.replays),
+            name=worst["name"],
+            rate=percent(worst["rate"]),
+            alpha=percent(self.alpha, digits=0),
         )
-        status = "warn" if len(off) else "pass"
-        return [Check(id="ab_test.replay", status=status, value=float(worst["rate"]), threshold=f"{self.alpha:g}", message=text)]
+        return [
+            Check(
+                id="ab_test.replay",
+                status="warn" if len(off) else "pass",
+                value=float(worst["rate"]),
+                threshold=f"{self.alpha:g}",
+                message=text,
+            )
+        ]
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Rates."""
@@ -78,9 +88,9 @@ class Replay(Result):
             "name": Column(label=_("Test and metric")),
             "rate": Column(label=_("Splits that called a difference"), kind="share", low="low", high="high"),
         }
-        foot = _("{replays} random splits each; {alpha} are due; 99% intervals. A gate closed in {closed} of the splits.").format(
-            replays=number(self.replays), alpha=percent(self.alpha, digits=0), closed=percent(self.closed)
-        )
+        foot = _(
+            "{replays} random splits each; {alpha} are due; 99% intervals. A gate closed in {closed} of the splits."
+        ).format(replays=number(self.replays), alpha=percent(self.alpha, digits=0), closed=percent(self.closed))
         return table(self.rows, columns, title=_("Where nothing was done, is nothing found"), foot=foot, rows=30)
 
     def figure(self) -> Figure | Sentence:
@@ -105,9 +115,9 @@ class Replay(Result):
             title=_("{rate} of random splits called a difference where there is none; {alpha} are due").format(
                 rate=percent(first["rate"]), alpha=percent(self.alpha, digits=0)
             ),
-            subtitle=_("{name}: p-values of random splits of the control’s own units; the line is what chance makes").format(
-                name=first["name"]
-            ),
+            subtitle=_(
+                "{name}: p-values of random splits of the control’s own units; the line is what chance makes"
+            ).format(name=first["name"]),
             foot=_("n = {n} splits; 99% interval of the rate {low} to {high}.").format(
                 n=number(self.replays), low=percent(first["low"]), high=percent(first["high"])
             ),

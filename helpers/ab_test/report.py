@@ -9,16 +9,8 @@ import pandas as pd
 
 from helpers.ab_test.integrity import expected, meaning, told
 from helpers.ab_test.shown import Shown
-from helpers.ab_test.verdict import (
-    TestFindings,
-    bounded,
-    decision_text,
-    how,
-    lift_text,
-    shown_metric,
-    shown_test,
-    value_text,
-)
+from helpers.ab_test.verdict import TestFindings
+from helpers.ab_test.wording import bounded, decision_text, how, shown_metric, shown_test, value_text, why_not
 from helpers.reporting.findings import Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, day, number, percent
@@ -56,7 +48,7 @@ class Tests(Result):
         if not self.each:
             return _("There is no test with an outcome that could be read.")
         shown = self.analyses[:3]
-        text = " ".join(decision_text(one) for one in shown)
+        text = " ".join(decision_text(one, brief=True) for one in shown)
         more = len(self.each) - len(shown)
         return text + (" " + _("{n} more tests are below.").format(n=number(more)) if more else "")
 
@@ -208,7 +200,8 @@ def _row(one: Analysis, own: Judged) -> dict[str, Any]:
 
 
 def _metrics_table(one: Analysis) -> Table:
-    rows = []
+    rows: list[dict[str, Any]] = []
+    caps = any(own.cell.uncapped is not own.cell.pair for own in one.judged)
     for own in one.judged:
         metric = own.cell.metric
         raw, uncapped = _lift(own.cell.raw, own.effect.alpha), _lift(own.cell.uncapped, own.effect.alpha)
@@ -220,10 +213,12 @@ def _metrics_table(one: Analysis) -> Table:
                 "variant": own.cell.variant,
                 "control": value_text(metric, own.effect.control),
                 "treatment": value_text(metric, own.effect.treatment),
-                "lift": lift_text(own),
-                "state": state_words()[own.state],
-                "raw": percent(raw, signed=True),
-                "uncapped": percent(uncapped, signed=True) if capped else "–",
+                "lift": own.effect.lift.value,
+                "low": bounded(own.effect.lift)[0],
+                "high": bounded(own.effect.lift)[1],
+                "state": state_words()[own.state] + (f" ({why_not(own)})" if own.effect.reason else ""),
+                "raw": raw,
+                "uncapped": uncapped if capped else None,
             }
         )
     columns = {
@@ -232,14 +227,15 @@ def _metrics_table(one: Analysis) -> Table:
         **({"variant": Column(label=_("Variant"))} if len(one.units.variants) > 2 else {}),  # noqa: PLR2004
         "control": Column(label=_("Control ({name})").format(name=one.test.control)),
         "treatment": Column(label=_("Variant’s value")),
-        "lift": Column(label=_("Lift and interval")),
+        "lift": Column(label=_("Lift"), kind="signed_share", low="low", high="high"),
         "state": Column(label=_("Verdict")),
-        "raw": Column(label=_("Lift, unadjusted")),
-        "uncapped": Column(label=_("Lift, uncapped")),
+        **({"raw": Column(label=_("Not adjusted"), kind="signed_share")} if one.units.covariates else {}),
+        **({"uncapped": Column(label=_("Not capped"), kind="signed_share")} if caps else {}),
     }
-    foot = _("n = {n} units. Intervals of metrics that decide hold together at {level} ({method}).").format(
-        n=number(one.profile.units), level=percent(1 - one.test.alpha, digits=0), method=_method(one)
-    )
+    foot = _(
+        "n = {n} units. Intervals of metrics that decide hold together at {level} ({method}). Not adjusted: without what was "
+        "known before the test."
+    ).format(n=number(one.profile.units), level=percent(1 - one.test.alpha, digits=0), method=_method(one))
     strong = tuple(place for place, own in enumerate(one.judged) if own.cell.metric.role == "success")
     title = _("{test}: every metric").format(test=shown_test(one.test))
     return table(pd.DataFrame(rows), columns, title=title, foot=foot, rows=40, strong=strong)
@@ -268,11 +264,15 @@ def _plan_rows(one: Analysis) -> list[dict[str, str]]:
         ),
     ]
     if counted.first is not None:
-        rows.append((_("Assigned"), "–", _("{first} to {last}").format(first=day(counted.first), last=day(counted.last))))
+        rows.append(
+            (_("Assigned"), "–", _("{first} to {last}").format(first=day(counted.first), last=day(counted.last)))
+        )
     planned = {
         "none": _("one, at the end"),
         "always_valid": _("at any time"),
-    }.get(test.sequential, _("{n}, by spending").format(n=number(len(test.planned_looks)) if test.planned_looks else "–"))
+    }.get(
+        test.sequential, _("{n}, by spending").format(n=number(len(test.planned_looks)) if test.planned_looks else "–")
+    )
     early = len(one.looks.early)
     done = _("{n}, {early} of them outside the plan").format(n=number(len(one.looks.records)), early=number(early))
     rows.append((_("Looks"), planned, done))

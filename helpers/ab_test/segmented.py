@@ -9,13 +9,14 @@ import pandas as pd
 
 from helpers.ab_test import shrink
 from helpers.ab_test.estimate import compare
+from helpers.ab_test.integrity import small
 from helpers.ab_test.measure import caps_of, gathered, pair_of
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.timepath import main_metric
-from helpers.ab_test.verdict import bounded, shown_metric, shown_test
+from helpers.ab_test.wording import bounded, shown_metric, shown_test
 from helpers.reporting.findings import Result
-from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, number
+from helpers.reporting.tables import Column, Table, table
+from helpers.reporting.words import _
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -46,15 +47,19 @@ class Split:
         metric = shown_metric(own.cell.metric) if own else ""
         differs = self.together.p < DIFFER
         title = (
-            _("{metric} may differ by {column} (p {p})") if differs else _("{metric} is not shown to differ by {column} (p {p})")
-        ).format(metric=metric, column=self.column, p=number(self.together.p, digits=3))
+            _("{metric} may differ by {column} (p {p})")
+            if differs
+            else _("{metric} is not shown to differ by {column} (p {p})")
+        ).format(metric=metric, column=self.column, p=small(self.together.p))
         columns = {
             "segment": Column(label=self.column),
             "n": Column(label=_("Units"), kind="number"),
             "shrunk": Column(label=_("Lift, read together"), kind="signed_share", low="shrunk_low", high="shrunk_high"),
             "lift": Column(label=_("Lift, by itself"), kind="signed_share", low="low", high="high"),
         }
-        foot = _("{test}, {variant}. Read together: each segment moves towards what all share, by as much as chance blurs it.")
+        foot = _(
+            "{test}, {variant}. Read together: each segment moves towards what all share, by as much as chance blurs it."
+        )
         shown = foot.format(test=shown_test(self.analysis.test), variant=self.analysis.variant)
         return table(self.rows, columns, title=title, foot=shown, rows=30)
 
@@ -70,11 +75,10 @@ class Segmented(Result):
         frames = [one.rows.assign(test=one.analysis.test.id, column=one.column) for one in self.each]
         return {"segments": pd.concat(frames, ignore_index=True)} if frames else {}
 
-    def table(self) -> Shown | Sentence:
+    def table(self) -> Shown:
         """One table a test and column."""
-        if not self.each:
-            return Sentence(text=_("No segments were registered for a test that may be read, so none is looked at."))
-        return Shown(parts=tuple(one.table() for one in self.each))
+        none = _("No segments were registered for a test that may be read, so none is looked at.")
+        return Shown(parts=tuple(one.table() for one in self.each), otherwise=none)
 
 
 def by_segment(analyses: tuple[Analysis, ...]) -> Segmented:

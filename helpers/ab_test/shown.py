@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from helpers.reporting.tables import Sentence
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
@@ -12,9 +14,12 @@ class Shown:
 
     Attributes:
         parts: What is shown.
+        otherwise: What is said where there are none.
     """
 
     parts: tuple[Any, ...]
+    otherwise: str = ""
 
     def _repr_html_(self) -> str:
-        return "".join(part._repr_html_() for part in self.parts)
+        parts = self.parts or ((Sentence(text=self.otherwise),) if self.otherwise else ())
+        return "".join(part._repr_html_() for part in parts)

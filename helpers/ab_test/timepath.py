@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 
 from helpers.ab_test.estimate import at_look, compare, two_sided_p, z_of
+from helpers.ab_test.integrity import small
 from helpers.ab_test.measure import caps_of, gathered, pair_of
 from helpers.ab_test.moments import total
 from helpers.ab_test.sequential import always_valid_critical, boundary
 from helpers.ab_test.shown import Shown
-from helpers.ab_test.verdict import bounded, shown_metric, shown_test
+from helpers.ab_test.wording import bounded, shown_metric, shown_test
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Check, Result
 from helpers.reporting.tables import Column, Table, table
@@ -75,10 +76,16 @@ class Path(Result):
         message = text.format(
             test=shown_test(self.analysis.test),
             slope=percent(self.slope[0], signed=True),
-            p=number(self.slope_p, digits=2),
+            p=small(self.slope_p),
         )
-        status = "warn" if changes else "pass"
-        return [Check(id=f"{self.analysis.test.id}.novelty", status=status, value=self.slope_p, message=message)]
+        return [
+            Check(
+                id=f"{self.analysis.test.id}.novelty",
+                status="warn" if changes else "pass",
+                value=self.slope_p,
+                message=message,
+            )
+        ]
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Days and weeks."""
@@ -106,9 +113,9 @@ class Path(Result):
             axes.fill_between(frame["day"], frame["low"], frame["high"], color=theme.context, alpha=0.35, linewidth=0)
             axes.plot(frame["day"], frame["lift"], color=theme.accent)
             last = frame.iloc[-1]
-            ends = bounded(judged)
-            if ends[0] is not None:
-                axes.plot([last["day"]] * 2, ends, color=theme.accent, linewidth=3)
+            low, high = bounded(judged)
+            if low is not None and high is not None:
+                axes.plot([last["day"]] * 2, [low, high], color=theme.accent, linewidth=3)
             axes.plot(last["day"], last["lift"], "o", color=theme.accent)
             spread = np.nanmax(np.abs(frame[["low", "high"]].tail(max(len(frame) // 2, 1)).to_numpy()))
             axes.set_ylim(-spread * 1.1, spread * 1.1)
@@ -129,9 +136,9 @@ class Path(Result):
             subtitle=_("{test}, {variant}: lift of all units so far; grey: a band that may be read on any day").format(
                 test=name, variant=one.cell.variant
             ),
-            foot=_("n = {n} units. Band: {band}, 95% over all days together. Bar at the end: the interval of the verdict.").format(
-                n=number(frame.iloc[-1]["n"]), band=_band_word(self.analysis)
-            ),
+            foot=_(
+                "n = {n} units. Band: {band}, 95% over all days together. Bar at the end: the interval of the verdict."
+            ).format(n=number(frame.iloc[-1]["n"]), band=_band_word(self.analysis)),
             alt=_("{metric} of {test}: lift {lift} on the last day, band {low} to {high}").format(
                 metric=metric,
                 test=name,
@@ -160,7 +167,8 @@ class Paths:
 
     def figure(self) -> Shown:
         """One picture a test."""
-        return Shown(parts=tuple(one.figure() for one in self.each if len(one.days) >= LEAST_DAYS))
+        none = _("No test that may be read has dated rows, so no path can be drawn.")
+        return Shown(parts=tuple(one.figure() for one in self.each if len(one.days) >= LEAST_DAYS), otherwise=none)
 
     def table(self) -> Shown:
         """One table a test."""
@@ -178,11 +186,8 @@ def main_metric(one: Analysis) -> Judged | None:
 
 def over_time(analyses: tuple[Analysis, ...]) -> Paths:
     """The time path of every sound test whose rows are dated."""
-    found = []
-    for one in analyses:
-        if one.sound and one.units.dated and not one.test.cluster and main_metric(one) is not None:
-            found.append(_path(one))
-    return Paths(each=tuple(found))
+    shown = [one for one in analyses if one.sound and one.units.dated and not one.test.cluster]
+    return Paths(each=tuple(_path(one) for one in shown if main_metric(one) is not None))
 
 
 def _path(one: Analysis) -> Path:
@@ -206,9 +211,7 @@ def _path(one: Analysis) -> Path:
             return None
         return pair_of(one.units, place, total(kept[0]), total(kept[1]), capped=bool(caps), adjust=True)
 
-    return Path(
-        analysis=one, days=_days(one, both, pair), weeks=(weeks := _weeks(both, pair)), slope=_slope(weeks)
-    )
+    return Path(analysis=one, days=_days(one, both, pair), weeks=(weeks := _weeks(both, pair)), slope=_slope(weeks))
 
 
 def _days(one: Analysis, both: list[Any], pair: Any) -> pd.DataFrame:
@@ -221,7 +224,7 @@ def _days(one: Analysis, both: list[Any], pair: Any) -> pd.DataFrame:
         low, high = bounded(effect.lift)
         rows.append((moment, n, effect.lift.value, low, high, z_of(found), critical))
     frame = pd.DataFrame(rows, columns=["day", "n", "lift", "low", "high", "z", "critical"])
-    return frame.astype({name: float for name in ("lift", "low", "high", "z", "critical")})
+    return frame.astype(dict.fromkeys(("lift", "low", "high", "z", "critical"), float))
 
 
 def _edges(one: Analysis, sizes: list[int]) -> list[float]:
@@ -230,7 +233,7 @@ def _edges(one: Analysis, sizes: list[int]) -> list[float]:
     if test.sequential in {"obrien_fleming", "pocock"} and test.planned_n and sizes:
         times = np.maximum.accumulate(np.array(sizes, dtype=float)) / test.planned_n
         times += np.arange(len(times)) * 1e-9
-        return list(boundary(times, alpha=test.alpha, spending=test.sequential).critical)  # type: ignore[arg-type]
+        return list(boundary(times, alpha=test.alpha, spending=test.sequential).critical)
     tuning = float(test.planned_n or max(sizes, default=1))
     return [always_valid_critical(n, alpha=test.alpha, tuning=tuning) for n in sizes]
 
@@ -243,18 +246,22 @@ def _band_word(one: Analysis) -> str:
 def _weeks(both: list[Any], pair: Any) -> pd.DataFrame:
     from datetime import timedelta
 
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     start = both[0] if both else None
     while start is not None and start <= both[-1]:
         found = pair(start + timedelta(days=WEEK - 1), start)
         if found is not None and not found.reason:
             effect = compare(found)
             low, high = bounded(effect.lift)
-            error = (high - low) / 2 / effect.critical if low is not None and high is not None and effect.critical else math.nan
+            error = (
+                (high - low) / 2 / effect.critical
+                if low is not None and high is not None and effect.critical
+                else math.nan
+            )
             rows.append((len(rows) + 1, found.control.n + found.treatment.n, effect.lift.value, low, high, error))
         start += timedelta(days=WEEK)
     frame = pd.DataFrame(rows, columns=["week", "n", "lift", "low", "high", "error"])
-    return frame.astype({name: float for name in ("lift", "low", "high", "error")})
+    return frame.astype(dict.fromkeys(("lift", "low", "high", "error"), float))
 
 
 def _slope(weeks: pd.DataFrame) -> tuple[float, float] | None:

@@ -237,7 +237,9 @@ def _columns(test: Test, columns: Iterable[str], tables: Mapping[str, Any], key:
             if metric.source not in tables:
                 raise ParamsError(f"{where}: from: {metric.source}, a table that the client did not bring")
             if not {"assigned_at", "exposed_at"} & set(columns):
-                raise ParamsError(f"{where}: outcomes from {metric.source} need assigned_at or exposed_at in experiments")
+                raise ParamsError(
+                    f"{where}: outcomes from {metric.source} need assigned_at or exposed_at in experiments"
+                )
             continue
         for name in (*metric.columns, *([metric.at] if metric.at else [])):
             _named(name, columns, f"{where}: column")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from helpers.ab_test.belief import prior_of
+from helpers.ab_test.belief import prior_of, prior_words
 from helpers.ab_test.estimate import compare
 from helpers.ab_test.read import is_money
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.shrink import winner
-from helpers.ab_test.verdict import shown_metric, shown_test
+from helpers.ab_test.wording import shown_metric, shown_test
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, language, money, number, percent
@@ -58,14 +58,16 @@ class Worth(Result):
 
     def definitions(self) -> dict[str, Definition]:
         """What is multiplied with what."""
-        text = _("Difference a unit x units that a roll-out reaches a month x margin of {margin}.").format(
-            margin=percent(self.margin)
-        )
+        text = _(
+            "Difference a unit x units that a roll-out reaches x margin of {margin}; a month where traffic is known."
+        ).format(margin=percent(self.margin))
         return {
             "ab_test.monthly.raw": Definition(name=_("Margin a month, raw"), text=text),
             "ab_test.monthly.shrunk": Definition(
                 name=_("Margin a month, shrunk"),
-                text=text + " " + _("Drawn towards the prior, since a test that was picked for looking good overstates."),
+                text=text
+                + " "
+                + _("Drawn towards the prior, since a test that was picked for looking good overstates."),
             ),
         }
 
@@ -78,7 +80,9 @@ class Worth(Result):
         if self.rows.empty:
             return Sentence(text=_("No test that may be read has a metric in money, so none is turned into money."))
         row = self.rows.iloc[0]
-        text = _("{name}: expect {shrunk} margin a month ({low} to {high}) from {reached} units; the test by itself says {raw}.")
+        text = _(
+            "{name}: expect a margin of {shrunk} ({low} to {high}) from {reached} units {span}; the test by itself says {raw}."
+        )
         return Sentence(
             text=text.format(
                 name=row["name"],
@@ -86,6 +90,7 @@ class Worth(Result):
                 low=money(row["shrunk_low"]),
                 high=money(row["shrunk_high"]),
                 reached=number(row["reached"]),
+                span=_("a month") if row["monthly"] else _("that it reaches"),
                 raw=money(row["raw"]),
             )
         )
@@ -97,17 +102,19 @@ class Worth(Result):
         unit = language().currency
         columns = {
             "name": Column(label=_("Test and metric")),
-            "reached": Column(label=_("Units a month"), kind="number"),
+            "reached": Column(label=_("Units reached"), kind="number"),
             "shrunk": Column(
-                label=_("Margin a month, shrunk, {currency}").format(currency=unit), kind="money", low="shrunk_low",
+                label=_("Margin, shrunk, {currency}").format(currency=unit), kind="money", low="shrunk_low",
                 high="shrunk_high",
             ),
             "raw": Column(
                 label=_("Raw, {currency}").format(currency=unit), kind="money", low="raw_low", high="raw_high"
             ),
         }  # fmt: skip
-        foot = _("{level} intervals. {how}").format(
-            level=percent(self.level, digits=0), how=self.definitions()["ab_test.monthly.raw"].text
+        foot = _("{level} intervals. {how} Prior of the lift: {priors}.").format(
+            priors="; ".join(dict.fromkeys(self.rows["prior"])),
+            level=percent(self.level, digits=0),
+            how=self.definitions()["ab_test.monthly.raw"].text,
         )
         return table(self.rows, columns, title=_("What a roll-out would bring"), foot=foot, rows=30)
 
@@ -136,8 +143,19 @@ def worth(
             if is_money(metric) and metric.type == "mean":
                 rows.append(_row(one, own, analyses, value=margin, level=level))
             elif metric.type == "proportion" and customers is not None and metric.role == "success" and len(customers):
-                rows.append(_row(one, own, analyses, value=float(customers["value"].mean()), level=level, through="clv"))
-    columns = ["id", "name", "through", "n", "reached", *(f"{part}{end}" for part in ("raw", "shrunk") for end in ("", "_low", "_high"))]
+                rows.append(
+                    _row(one, own, analyses, value=float(customers["value"].mean()), level=level, through="clv")
+                )
+    columns = [
+        "id",
+        "name",
+        "through",
+        "n",
+        "reached",
+        "monthly",
+        "prior",
+        *(f"{part}{end}" for part in ("raw", "shrunk") for end in ("", "_low", "_high")),
+    ]
     return Worth(rows=pd.DataFrame(rows, columns=columns), margin=margin, level=level)
 
 
@@ -170,6 +188,8 @@ def _row(
         "through": through,
         "n": effect.n_control + effect.n_treatment,
         "reached": units,
+        "monthly": bool(one.test.eligible_per_month or one.profile.days),
+        "prior": prior_words(shown_test(one.test), prior),
         "raw": float(effect.difference.value or 0.0) * factor,
         "raw_low": effect.difference.low * factor,
         "raw_high": effect.difference.high * factor,

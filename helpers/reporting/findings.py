@@ -75,8 +75,9 @@ class Result:
     """What every topic result offers to `Study.publish`. Override what applies."""
 
     def scope(self) -> str:
-        """What its checks and decisions are about, where one topic answers several questions: a failed check withholds the
-        decisions of its own scope, and one without a scope withholds all.
+        """What its checks and decisions are about, where one topic answers several questions.
+
+        A failed check withholds the decisions of its own scope; one without a scope withholds all.
         """
         return ""
 
@@ -192,10 +193,7 @@ def gather(
         checks=checks,
         # What a gate holds back is no ground for doing anything.
         decisions=tuple(
-            decision
-            for result in results
-            if not closed & {"", result.scope()}
-            for decision in result.decisions()
+            decision for result in results if not closed & {"", result.scope()} for decision in result.decisions()
         ),
         definitions=definitions,
         tables=tables,
