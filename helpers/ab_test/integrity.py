@@ -136,7 +136,7 @@ def _missing(units: Units, profile: Profile) -> list[Kept]:
             continue
         kept = {name: profile.rows[name] - lost[name] for name in units.variants}
         varies = any(kept.values())
-        p = float(chi2_contingency([list(lost.values()), list(kept.values())]).pvalue) if varies else 0.0
+        p = float(chi2_contingency([list(lost.values()), list(kept.values())]).pvalue) if varies else 1.0
         gate = Gate(
             name="missing",
             passed=p >= MISSING_ALPHA,

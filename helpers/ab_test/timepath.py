@@ -59,6 +59,11 @@ class Path(Result):
         return main_metric(self.analysis)  # type: ignore[return-value]
 
     @property
+    def drawable(self) -> bool:
+        """Whether there are days enough with a band that has ends."""
+        return int(self.days[["low", "high"]].notna().all(axis=1).sum()) >= LEAST_DAYS
+
+    @property
     def slope_p(self) -> float | None:
         """P-value of no change from week to week."""
         return None if self.slope is None else two_sided_p(self.slope[0] / self.slope[1], math.inf)
@@ -117,7 +122,8 @@ class Path(Result):
             if low is not None and high is not None:
                 axes.plot([last["day"]] * 2, [low, high], color=theme.accent, linewidth=3)
             axes.plot(last["day"], last["lift"], "o", color=theme.accent)
-            spread = np.nanmax(np.abs(frame[["low", "high"]].tail(max(len(frame) // 2, 1)).to_numpy()))
+            known = frame[["low", "high"]].dropna()
+            spread = float(np.abs(known.tail(max(len(known) // 2, 1)).to_numpy()).max())
             axes.set_ylim(-spread * 1.1, spread * 1.1)
             axes.yaxis.set_major_formatter(lambda value, _place: percent(value, digits=0, signed=True))
             places = frame["day"].iloc[np.linspace(0, len(frame) - 1, min(5, len(frame)), dtype=int)]
@@ -168,7 +174,7 @@ class Paths:
     def figure(self) -> Shown:
         """One picture a test."""
         none = _("No test that may be read has dated rows, so no path can be drawn.")
-        return Shown(parts=tuple(one.figure() for one in self.each if len(one.days) >= LEAST_DAYS), otherwise=none)
+        return Shown(parts=tuple(one.figure() for one in self.each if one.drawable), otherwise=none)
 
     def table(self) -> Shown:
         """One table a test."""
