@@ -48,10 +48,11 @@ calibrate: $(READY) ## Run the statistical calibrations in full and rewrite thei
 bench: $(READY) $(PEERS)/.ready ## Print the benchmarks, as ratios within one run
 	$(BIN)/python -m tests.benchmarks.report_size
 	$(BIN)/python -m tests.benchmarks.clv $(PEERS)/bin/python
+	$(BIN)/python -m tests.benchmarks.ab_test $(PEERS)/bin/python
 
 $(PEERS)/.ready: # The peers that are measured against live in an environment of their own: their pins differ.
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --compile "pymc-marketing>=1.3" pyarrow
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --compile "pymc-marketing>=1.3" pyarrow "tea-tasting>=2" "ibis-framework[duckdb]>=11"
 	@touch $@
 
 messages: $(READY) ## Collect the words to translate into the catalogue's template

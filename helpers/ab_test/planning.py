@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 LIFTS = (0.02, 0.05, 0.10, 0.20)
 WEEKS = 12
 STEPS = 40
+# Standard errors by which a control has to be away from zero.
+CLEAR = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,12 +185,10 @@ def plan(
 
 def _plannable(own: Any) -> bool:
     pair = own.cell.pair
-    return (
-        own.cell.metric.type != "quantile"
-        and not pair.reason
-        and bool(pair.control.value)
-        and pair.control.variance > 0
-    )
+    if own.cell.metric.type == "quantile" or pair.reason or not pair.control.variance > 0:
+        return False
+    # A share of what may be zero is no lift that could be planned for.
+    return bool(abs(pair.control.value) > CLEAR * math.sqrt(pair.control.variance))
 
 
 def _days(n: int, daily: float | None) -> int | None:
