@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from helpers.ab_test import gates
@@ -30,11 +30,13 @@ class Kept:
         id: Name within the test.
         gate: What it found.
         about: Segment, covariates or metric that it is about, as the client calls it.
+        counts: Units by variant, of the sample ratio.
     """
 
     id: str
     gate: Gate
     about: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 def run_gates(units: Units, profile: Profile) -> tuple[Kept, ...]:
@@ -45,20 +47,22 @@ def run_gates(units: Units, profile: Profile) -> tuple[Kept, ...]:
         profile: Counts by variant and column.
     """
     test = units.test
+    alone = _each_once(units, profile)
     found = [Kept(id="variants", gate=_variants(units, profile))]
     if found[0].gate.passed:
-        found.append(Kept(id="srm", gate=_srm(units)))
+        counts = profile.rows if alone else gates.counts_by(units.rows, unit="group", variant="variant")
+        found.append(Kept(id="srm", gate=_srm(units, counts), counts=counts))
         for place, name in enumerate(test.segments):
-            counts = gates.counts_by(units.rows, unit="group", variant="variant", segment=f"g{place}")
-            gate = gates.srm_by_segment(counts, expected=_expected(units))
+            each = gates.counts_by(units.rows, unit="group", variant="variant", segment=f"g{place}")
+            gate = gates.srm_by_segment(each, expected=_expected(units))
             found.append(Kept(id=f"srm.{name}", gate=gate, about=name))
-    found += [
-        Kept(
-            id="crossed_over",
-            gate=gates.crossed_over(units.rows, unit="group", variant="variant", share=test.tolerance),
-        ),
-        Kept(id="duplicates", gate=gates.duplicates(units.rows, unit="unit", variant="variant", share=test.tolerance)),
-    ]
+    names = ("crossed_over", "duplicates")
+    if alone:
+        found += [Kept(id=name, gate=Gate(name=name, passed=True, total=profile.units)) for name in names]
+    else:
+        crossed = gates.crossed_over(units.rows, unit="group", variant="variant", share=test.tolerance)
+        twice = gates.duplicates(units.rows, unit="unit", variant="variant", share=test.tolerance)
+        found += [Kept(id=name, gate=gate) for name, gate in zip(names, (crossed, twice), strict=True)]
     found += _moments_in_order(units)
     if found[0].gate.passed:
         found += _balance(units)
@@ -82,8 +86,12 @@ def _variants(units: Units, profile: Profile) -> Gate:
     )
 
 
-def _srm(units: Units) -> Gate:
-    counts = gates.counts_by(units.rows, unit="group", variant="variant")
+def _each_once(units: Units, profile: Profile) -> bool:
+    """Whether every row is another unit: one count that spares a grouping of all units where data are as they should be."""
+    return not units.test.cluster and int(units.rows["unit"].nunique().to_pyarrow().as_py()) == profile.units
+
+
+def _srm(units: Units, counts: Mapping[str, int]) -> Gate:
     if units.test.sequential == "always_valid":
         return gates.srm_always_valid(counts, expected=_expected(units))
     return gates.srm(counts, expected=_expected(units))
@@ -202,10 +210,8 @@ def _told_p(kept: Kept, units: Units) -> str:
     """A gate that is a test: its p, and the counts or segments behind it."""
     gate = kept.gate
     if kept.id == "srm":
-        counts = gates.counts_by(units.rows, unit="group", variant="variant")
-        split = ", ".join(
-            _("{variant} {n}").format(variant=arm, n=number(counts.get(arm, 0))) for arm in units.variants
-        )
+        arms = [(arm, number(kept.counts.get(arm, 0))) for arm in units.variants]
+        split = ", ".join(_("{variant} {n}").format(variant=arm, n=n) for arm, n in arms)
         return split + f" (p {small(gate.p)})"
     if gate.p is None:
         return _("nothing to compare")

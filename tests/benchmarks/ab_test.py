@@ -96,15 +96,17 @@ def main(peer: str | None, units: int) -> None:
         make(path, units=units, metrics=METRICS)
         ours = run(sys.executable, ESTIMATES, path, METRICS)
         whole = run(sys.executable, WHOLE, path, METRICS)
-        lines = [f"{units:,} units x {METRICS} metrics: estimates {ours['mb']:,.0f} MB, whole analysis {whole['mb']:,.0f} MB"]
+        lines = [
+            f"{units:,} units x {METRICS} metrics: estimates {ours['mb']:,.0f} MB, whole analysis {whole['mb']:,.0f} MB"
+        ]
         if peer:
             theirs = run(peer, PEER, path, METRICS)
             gap = max(abs(a - b) for a, b in zip(ours["lifts"] + ours["p"], theirs["lifts"] + theirs["p"], strict=True))
-            lines += [
+            lines.append(
                 f"against tea-tasting: estimates take {ours['seconds'] / theirs['seconds']:.2f} of its time and "
                 f"{ours['mb'] / theirs['mb']:.2f} of its memory; the whole analysis {whole['seconds'] / theirs['seconds']:.2f} of "
                 f"its time; lifts and p agree within {gap:.1e}"
-            ]
+            )
         sys.stdout.write("\n".join(lines) + "\n")
 
 
