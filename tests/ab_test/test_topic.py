@@ -1,6 +1,7 @@
 """The topic from params to findings: the demo's planted answers, a real test of three arms, and what the JSON holds."""
 
 import json
+import re
 
 import pandas as pd
 import pytest
@@ -68,6 +69,20 @@ def test_the_json_has_every_lift_with_interval_p_split_and_decision(demo):
             assert number["low"] < number["value"] < number["high"]
             assert 0 <= checks[f"{one.test.id}.{metric.name}.treatment.p"]["value"] <= 1
     assert content["decisions"][0]["value"]["answer"] == "ship"
+
+
+def test_every_number_of_a_decision_is_in_the_json(demo):
+    found = findings(demo)
+    known = [
+        abs(value) * 100
+        for number in found.numbers.values()
+        for value in (number.value, number.low, number.high)
+        if value is not None and number.unit == "share"
+    ]
+    for text in (found.headline, *(decision.text for decision in found.decisions)):
+        shares = re.findall(r"(\d+\.\d+)%", text)
+        assert shares
+        assert all(any(abs(float(share) - one) < 0.051 for one in known) for share in shares)
 
 
 def test_every_part_of_the_report_can_be_drawn(demo):
