@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from helpers.ab_test import topic
@@ -103,15 +103,16 @@ def analyse(
     found = []
     for test in registered(settings, experiments):
         read = units(test, experiments, orders=orders, events=events, until=until, observed_until=observed_until)
-        found.append(_analysis(read, ledger=ledger, seed=seed))
+        counted = profile(read)
+        if until is not None and not counted.units:
+            continue  # not yet begun
+        found.append(_analysis(read, counted, ledger=ledger, seed=seed))
     write_looks(ledger, {one.test.id: one.looks for one in found if one.test.registered})
     return tuple(found)
 
 
-def _analysis(read: Units, *, ledger: Path | None, seed: int) -> Analysis:
-    from dataclasses import replace
-
-    test, counted = read.test, profile(read)
+def _analysis(read: Units, counted: Profile, *, ledger: Path | None, seed: int) -> Analysis:
+    test = read.test
     gates = run_gates(read, counted)
     if not all(kept.gate.passed for kept in gates if kept.id in {"crossed_over", "duplicates"}) or test.tolerance:
         read = replace(read, table=one_row_each(read))
@@ -123,6 +124,8 @@ def _analysis(read: Units, *, ledger: Path | None, seed: int) -> Analysis:
     if gates[0].gate.passed and all(counted.rows.get(name) for name in read.variants):
         cells = measure(read, counted, seed=seed)
         judged = judge(cells, test, look=looker(looks, test, n=counted.units))
+    crossed = any(one.state in {"better", "worse"} for one in judged if one.cell.metric.role == "success")
+    looks = replace(looks, records=(*looks.records[:-1], replace(looks.records[-1], crossed=crossed)))
     passed = {kept.id: kept.gate.passed for kept in gates}
     verdicts = answers(judged, test, gates=passed, complete=complete)
     variant, answer = best(verdicts, judged)

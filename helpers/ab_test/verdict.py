@@ -51,7 +51,7 @@ class TestFindings(Result):
                     level=level if ends[0] is not None else None,
                     unit=own,
                     n=n,
-                    definition=f"{name}.{part}",
+                    definition=f"{name}.lift" if part == "lift" else "ab_test.difference",
                 )
             sides = (
                 ("control", one.effect.control, one.effect.n_control),
@@ -63,34 +63,31 @@ class TestFindings(Result):
             )
             for part, value, units in sides:
                 shown = value if math.isfinite(value) else None
-                found[f"{name}.{part}"] = Number(value=shown, unit=unit, n=units, definition=f"{name}.{part}")
+                found[f"{name}.{part}"] = Number(value=shown, unit=unit, n=units, definition=f"ab_test.{part}")
         total = self.analysis.profile.units
-        found[f"{test.id}.units"] = Number(value=total, unit="customers", n=total, definition=f"{test.id}.units")
+        found[f"{test.id}.units"] = Number(value=total, unit="customers", n=total, definition="ab_test.units")
         return found
 
     def definitions(self) -> dict[str, Definition]:
         """What each number is, in words."""
         test = self.analysis.test
         found = {
-            f"{test.id}.units": Definition(
-                name=_("Units in {test}").format(test=shown_test(test)),
-                text=_("Units that were assigned to a variant."),
-            )
+            "ab_test.units": Definition(name=_("Units"), text=_("Units that were assigned to a variant.")),
+            "ab_test.difference": Definition(name=_("Difference"), text=_("The variant's value less the control's.")),
+            "ab_test.control": Definition(name=_("Control's value"), text=_("As adjusted for what was known before.")),
+            "ab_test.treatment": Definition(
+                name=_("Variant's value"), text=_("As adjusted for what was known before.")
+            ),
         }
         unusable = "" if self.analysis.sound else " " + _("A gate failed: this number must not be used.")
         for one in self.analysis.judged:
-            name = f"{test.id}.{one.cell.metric.name}.{one.cell.variant}"
-            facts = {"metric": shown_metric(one.cell.metric), "variant": one.cell.variant, "control": test.control}
-            lower = {**facts, "metric": facts["metric"].lower()}
-            head = _("{metric}, {variant} against {control}").format(**lower)
-            parts = {
-                "lift": (_("Lift of {head}").format(head=head), _("Difference over the control's value; {how}.")),
-                "difference": (_("Difference of {head}").format(head=head), _("Treatment less control; {how}.")),
-                "control": (_("{metric}, {control}").format(**facts), _("The control's value; {how}.")),
-                "treatment": (_("{metric}, {variant}").format(**facts), _("The variant's value; {how}.")),
-            }
-            for part, (title, text) in parts.items():
-                found[f"{name}.{part}"] = Definition(name=title, text=text.format(how=how(one)) + unusable)
+            head = _("{metric}, {variant} against {control}").format(
+                metric=shown_metric(one.cell.metric).lower(), variant=one.cell.variant, control=test.control
+            )
+            text = _("{test}. Difference over the control's value; {how}.").format(test=shown_test(test), how=how(one))
+            found[f"{test.id}.{one.cell.key}.lift"] = Definition(
+                name=_("Lift of {head}").format(head=head), text=text + unusable
+            )
         return found
 
     def checks(self) -> list[Check]:

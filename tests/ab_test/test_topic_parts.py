@@ -140,6 +140,13 @@ def test_units_that_came_after_the_period_are_left_out():
     assert one.profile.units == int((frame["assigned_at"] < middle).sum())
 
 
+def test_a_test_that_began_after_the_period_is_not_there_yet():
+    frame = units(200)
+    assert analysed(frame, registered(metrics=CONVERSION), until=datetime.fromisoformat("2020-01-01")) == ()
+    found = findings(())
+    assert (found.status, found.headline[:16]) == ("ok", "There is no test")
+
+
 def test_groups_that_were_randomised_are_the_units():
     frame = units(3000)
     frame["shop"] = frame["unit_id"] % 40
