@@ -33,6 +33,7 @@ def proven() -> Figure:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _place: number(value))
         axes.set_ylim(0, min(float(cells["fpr"].max()) * 1.05, 0.2))
+        axes.set_yticks([0, 0.05, 0.10, 0.15, 0.20])
         axes.yaxis.set_major_formatter(lambda value, _place: percent(value, digits=0))
         axes.set_xlabel(_("units in the smaller variant"))
 
@@ -43,7 +44,7 @@ def proven() -> Figure:
             "Share of simulated tests without an effect that called one; coloured: kinds of data that it is used for"
         ),
         foot=_(
-            "{cells} kinds of data, {runs} simulated tests each. For the grey ones a sturdier test is taken."
+            "{cells} kinds of data, {runs} simulated tests each. For the grey ones a sturdier test is taken, or the report says so."
         ).format(cells=number(len(cells)), runs=number(cells["runs"].iloc[0])),
         alt=_("{n} cells called supported lie between {low} and {high}").format(
             n=number(len(held)), low=percent(held["fpr"].min()), high=percent(held["fpr"].max())

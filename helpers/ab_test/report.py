@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -246,6 +247,23 @@ def _method(one: Analysis) -> str:
     return names[one.test.method]
 
 
+def outlook(one: Analysis) -> float | None:
+    """Chance that a sequential test which goes on ends with its main metric shown, at the trend so far (conditional power)."""
+    from helpers.ab_test.estimate import critical_value, z_of
+    from helpers.ab_test.power import conditional_power
+    from helpers.ab_test.timepath import main_metric
+
+    own, test = main_metric(one), one.test
+    if own is None or one.answer != "extend" or test.sequential == "none" or not test.planned_n or own.cell.pair.reason:
+        return None
+    fraction = one.profile.units / test.planned_n
+    if not 0 < fraction < 1:
+        return None
+    z = abs(z_of(own.cell.pair))
+    edge = critical_value(test.alpha, math.inf)
+    return conditional_power(z, fraction, drift=z / math.sqrt(fraction), critical=edge)
+
+
 def _plan_rows(one: Analysis) -> list[dict[str, str]]:
     test, counted = one.test, one.profile
     shares = expected(one.units)
@@ -276,4 +294,8 @@ def _plan_rows(one: Analysis) -> list[dict[str, str]]:
     early = len(one.looks.early)
     done = _("{n}, {early} of them outside the plan").format(n=number(len(one.looks.records)), early=number(early))
     rows.append((_("Looks"), planned, done))
+    if (chance := outlook(one)) is not None:
+        rows.append(
+            (_("Chance of a clear answer at the planned end, if the trend holds"), "–", percent(chance, digits=0))
+        )
     return [{"test": shown_test(test), "what": what, "planned": plan, "done": did} for what, plan, did in rows]

@@ -10,6 +10,7 @@ import pytest
 
 from helpers import ab_test
 from helpers.ab_test.looks import read_looks
+from helpers.ab_test.report import outlook
 from helpers.ab_test.worth import MONTH
 from tests.ab_test.pipe import METRICS, analysed, findings, registered
 from tests.ab_test.test_topic import units
@@ -131,6 +132,9 @@ def test_a_sequential_test_may_stop_early_and_its_interval_agrees(sequential, tm
     assert own.effect.lift.low < once.low
     none = analysed(units(4000), settings)[0]
     assert none.answer == "extend"
+    assert outlook(one) is None
+    assert 0 <= outlook(none) < 0.9
+    assert "if the trend holds" in ab_test.report((none,)).plan_table().html
 
 
 def test_units_that_came_after_the_period_are_left_out():
