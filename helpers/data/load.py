@@ -30,7 +30,7 @@ class Tables:
         health: Health by contract table that came in.
         sha256: Hash by contract table that came from files.
         first: Day of the first order (of any kind).
-        last: Day of the last one. A client of experiments or offers alone has their days, or the day of the run where none are dated.
+        last: Day of the last one.
     """
 
     kept: Mapping[str, ir.Table]
@@ -92,6 +92,23 @@ def _bearer(name: str, tables: Mapping[str, Any]) -> str:
     return "order_lines" if name == "orders" and "orders" not in tables else name
 
 
+def _undated_days(kept: Mapping[str, ir.Table], *, now: datetime) -> tuple[date, date] | None:
+    """Days of a client who brought tests or offers alone; `None` where orders or contracts tell the days.
+
+    A file of a test's outcomes may hold no date at all. Then all that is known is when it was read.
+    """
+    moments = {"experiments": ("assigned_at", "exposed_at"), "offers": ("offered_at",)}
+    if {"orders", "subscriptions"} & kept.keys() or not moments.keys() & kept.keys():
+        return None
+    found: list[datetime] = []
+    for name, columns in moments.items():
+        for column in columns if name in kept else ():
+            if column in kept[name].columns:
+                row = kept[name].agg(first=kept[name][column].min(), last=kept[name][column].max()).execute().iloc[0]
+                found += [moment for moment in row if moment == moment and moment is not None]  # noqa: PLR0124 - NaT
+    return (min(found).date(), max(found).date()) if found else (now.date(), now.date())
+
+
 def _make_demo(demo: Any, expand: Callable[..., Path]) -> None:
     from helpers.data.demo import make_demo
 
@@ -116,20 +133,3 @@ def _days(kept: Mapping[str, ir.Table]) -> tuple[date, date]:
     table = kept[name]
     row = table.agg(first=table[column].min(), last=table[column].max()).execute().iloc[0]
     return row["first"].date(), row["last"].date()
-
-
-def _undated_days(kept: Mapping[str, ir.Table], *, now: datetime) -> tuple[date, date] | None:
-    """Days of a client who brought tests or offers alone; `None` where orders or contracts tell the days.
-
-    A file of a test's outcomes may hold no date at all. Then all that is known is when it was read.
-    """
-    moments = {"experiments": ("assigned_at", "exposed_at"), "offers": ("offered_at",)}
-    if {"orders", "subscriptions"} & kept.keys() or not moments.keys() & kept.keys():
-        return None
-    found: list[datetime] = []
-    for name, columns in moments.items():
-        for column in columns if name in kept else ():
-            if column in kept[name].columns:
-                row = kept[name].agg(first=kept[name][column].min(), last=kept[name][column].max()).execute().iloc[0]
-                found += [moment for moment in row if moment == moment and moment is not None]  # noqa: PLR0124 - NaT
-    return (min(found).date(), max(found).date()) if found else (now.date(), now.date())
