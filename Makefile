@@ -27,7 +27,7 @@ demo: $(READY) ## Run everything on the embedded demo client; opens with reports
 	@echo "Open reports/index.html in a browser."
 
 test: lint ## Lint, then run all tests but the full calibrations
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 lint: $(READY) ## Ruff, mypy, import-linter and the notebook linter
 	$(BIN)/ruff check .
@@ -43,14 +43,16 @@ calibrate: $(READY) ## Run the statistical calibrations in full and rewrite thei
 	$(BIN)/python -m tests.calibration.coverage
 	$(BIN)/python -m tests.calibration.clusters
 	$(BIN)/python -m tests.calibration.clv
+	$(BIN)/python -m tests.calibration.ab_test
 
 bench: $(READY) $(PEERS)/.ready ## Print the benchmarks, as ratios within one run
 	$(BIN)/python -m tests.benchmarks.report_size
 	$(BIN)/python -m tests.benchmarks.clv $(PEERS)/bin/python
+	$(BIN)/python -m tests.benchmarks.ab_test $(PEERS)/bin/python
 
 $(PEERS)/.ready: # The peers that are measured against live in an environment of their own: their pins differ.
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --compile "pymc-marketing>=1.3" pyarrow
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --compile "pymc-marketing>=1.3" pyarrow "tea-tasting>=2" "ibis-framework[duckdb]>=11"
 	@touch $@
 
 messages: $(READY) ## Collect the words to translate into the catalogue's template

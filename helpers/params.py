@@ -58,7 +58,8 @@ class Demo(Section):
 class TableSource(Section):
     """Where one table comes from and how its columns are called there.
 
-    `where` and `cancelled` are SQL conditions on the source's own columns. `generate` makes the order id of a log that has none.
+    `where` and `cancelled` are SQL conditions on the source's own columns. `generate` makes the order id of a log that has none, the
+    unit ids of a test with one row a unit, and the one name of a file that holds one experiment.
     """
 
     source: str = Field(alias="from")
@@ -72,7 +73,16 @@ class TableSource(Section):
     where: str | None = None
     cancelled: str | None = None
     duplicates: Literal["quarantine", "keep"] = "quarantine"
-    generate: dict[Literal["order_id"], Literal["row", "customer_day"]] = {}
+    generate: dict[Literal["order_id", "unit_id", "experiment"], str] = {}
+
+    @field_validator("generate")
+    @classmethod
+    def _known_rules(cls, generate: dict[str, str]) -> dict[str, str]:
+        known = {"order_id": ("row", "customer_day"), "unit_id": ("row",)}
+        for column, rule in generate.items():
+            if column in known and rule not in known[column]:
+                raise ValueError(f"{column} == {rule!r}, must be {' or '.join(known[column])}")
+        return generate
 
 
 class Limits(Section):
@@ -104,8 +114,8 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _something_to_read(self) -> Self:
-        if not {"orders", "order_lines", "subscriptions"} & self.tables.keys():
-            raise ValueError("tables needs one of orders, order_lines or subscriptions")
+        if not (known := {"orders", "order_lines", "subscriptions", "experiments", "offers"}) & self.tables.keys():
+            raise ValueError(f"tables needs one of {', '.join(sorted(known))}")
         if self.backend != "duckdb" and not self.connection.url_env:
             raise ValueError(f"backend {self.backend} needs connection.url_env, the name of an environment variable")
         return self

@@ -60,7 +60,7 @@ def test_a_mistake_is_named_with_file_and_key(params_folder, change, told):
     [
         ("{order: {from: x.csv}}", "unknown table 'order'; did you mean 'orders'"),
         ("{orders: {from: x.csv, columns: {customer: id}}}", "no column 'customer'; did you mean 'customer_id'"),
-        ("{customers: {from: x.csv}}", "needs one of orders, order_lines or subscriptions"),
+        ("{customers: {from: x.csv}}", "needs one of experiments, offers, order_lines, orders, subscriptions"),
         ("{orders: {}}", "data.tables.orders.from: is missing"),
     ],
 )

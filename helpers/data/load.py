@@ -83,13 +83,30 @@ def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[
         kept["orders"] = con.create_table("vb_orders_derived", orders_from_lines(kept["order_lines"]), temp=True)
     elif "orders" in kept:
         kept["orders"] = con.create_table("vb_orders_kinds", orders_from_orders(kept["orders"]), temp=True)
-    first, last = _days(kept, now=now)
+    first, last = _undated_days(kept, now=now) or _days(kept, now=now)
     return Tables(kept=kept, health=health, sha256=hashes, first=first, last=last)
 
 
 def _bearer(name: str, tables: Mapping[str, Any]) -> str:
     """The declared table that brings a wanted one."""
     return "order_lines" if name == "orders" and "orders" not in tables else name
+
+
+def _undated_days(kept: Mapping[str, ir.Table], *, now: datetime) -> tuple[date, date] | None:
+    """Days of a client who brought tests or offers alone; `None` where orders or contracts tell the days.
+
+    A file of a test's outcomes may hold no date at all. Then all that is known is when it was read.
+    """
+    moments = {"experiments": ("assigned_at", "exposed_at"), "offers": ("offered_at",)}
+    if {"orders", "subscriptions"} & kept.keys() or not moments.keys() & kept.keys():
+        return None
+    found: list[datetime] = []
+    for name, columns in moments.items():
+        for column in columns if name in kept else ():
+            if column in kept[name].columns:
+                row = kept[name].agg(first=kept[name][column].min(), last=kept[name][column].max()).execute().iloc[0]
+                found += [moment for moment in row if moment == moment and moment is not None]  # noqa: PLR0124 - NaT
+    return (min(found).date(), max(found).date()) if found else (now.date(), now.date())
 
 
 def _make_demo(demo: Any, expand: Callable[..., Path]) -> None:

@@ -58,7 +58,7 @@ def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str) -> ir
         if column == spec.moment and raw[said].type().is_string() and column not in source.formats:
             columns[OFFSET_OF] = text.re_extract(OFFSET, 1)
     for column, rule in source.generate.items():
-        columns[column] = _generated(raw, rule, columns)
+        columns[column] = ibis.literal(rule) if column == "experiment" else _generated(raw, rule, columns)
     return raw.select(**columns)
 
 
@@ -117,7 +117,7 @@ def _moment(value: ir.Value, text: ir.StringValue, form: str | None, timezone: s
 
 
 def _generated(raw: ir.Table, rule: str, columns: dict[str, ir.Value]) -> ir.Value:
-    """An order id for a log that has none: one order a row, or one a customer and day."""
+    """An id for rows that have none: one a row, or for orders one a customer and day."""
     if rule == "row":
         return raw[ROW].cast("string")
     day = columns["ordered_at"].strftime("%Y-%m-%d")

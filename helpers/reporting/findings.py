@@ -77,6 +77,13 @@ class Definition:
 class Result:
     """What every topic result offers to `Study.publish`. Override what applies."""
 
+    def scope(self) -> str:
+        """What its checks and decisions are about, where one topic answers several questions.
+
+        A failed check withholds the decisions of its own scope; one without a scope withholds all.
+        """
+        return ""
+
     def headline(self) -> str:
         """The verdict sentence, made from this result's numbers."""
         return ""
@@ -200,6 +207,7 @@ def gather(
         raise ValueError(message)
     checks = tuple(check for result in results for check in result.checks())
     failed = [check.message for check in checks if check.status == "fail"]
+    closed = {result.scope() for result in results if any(check.status == "fail" for check in result.checks())}
     status: Status = "blocked" if failed else "warn" if any(check.status == "warn" for check in checks) else "ok"
     return Findings(
         client=client,
@@ -212,7 +220,9 @@ def gather(
         numbers=numbers,
         checks=checks,
         # What a gate holds back is no ground for doing anything.
-        decisions=() if failed else tuple(decision for result in results for decision in result.decisions()),
+        decisions=tuple(
+            decision for result in results if not closed & {"", result.scope()} for decision in result.decisions()
+        ),
         definitions=definitions,
         tables=tables,
         provenance=provenance,

@@ -5,8 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
+from helpers.ab_test import arms
+from helpers.ab_test.estimate import compare
+from helpers.ab_test.moments import Moments
 from helpers.clv.fit import families
+from tests.calibration import ab_test
 from tests.calibration.clusters import NOISE, false_alarms, recovery
 from tests.calibration.clv import ranks
 from tests.calibration.coverage import coverage
@@ -36,6 +41,113 @@ def test_in_the_full_calibration_ranks_of_every_clv_model_are_uniform():
     assert (table["runs"] >= 100).all()
     # Bonferroni over the table's rows: a right sampler fails this once in a hundred tables.
     assert (table["p_uniform"] > 0.01 / len(table)).all()
+
+
+@pytest.fixture(scope="module")
+def ab_table():
+    return pd.read_csv(HERE / "ab_test.csv")
+
+
+def part(table, name):
+    return table[table["part"] == name]
+
+
+def test_in_the_full_calibration_supported_cells_hold_their_level_and_cover(ab_table):
+    cells = part(ab_table, "map")
+    assert len(cells) == len(list(ab_test.cells()))
+    assert (cells["runs"] >= 10_000).all()
+    held = cells[cells["supported"] == 1]
+    assert len(held) >= 80
+    assert held["fpr"].between(0.045, 0.055).all()
+    assert held["coverage"].between(0.94, 0.96).all()
+
+
+def test_cells_called_supported_hold_with_another_seed_too(ab_table):
+    """The rule's limits were chosen on the map, so they are judged on fresh runs: bands, and four standard errors of chance."""
+    held = part(ab_table, "held_out")
+    cells = part(ab_table, "map")
+    assert len(held) == (cells["supported"] == 1).sum()
+    assert (held["runs"] >= 10_000).all()
+    assert set(held["seed"]).isdisjoint(cells["seed"])
+    slack = 4 * np.sqrt(0.05 * 0.95 / held["runs"])
+    assert (held["fpr"] - 0.05).abs().sub(slack).max() < 0.005
+    assert (held["coverage"] - 0.95).abs().sub(slack).max() < 0.01
+    assert (held["fpr"].between(0.045, 0.055) & held["coverage"].between(0.94, 0.96)).mean() > 0.95
+
+
+def test_the_calibrated_rule_is_the_rule_in_use(ab_table):
+    for row in part(ab_table, "map").itertuples():
+        n_control = round(row.n * (1 - row.share) / row.share)
+        now = ab_test.supported(skewness=row.skew, n_control=n_control, n_treatment=int(row.n))
+        assert now == bool(row.supported), row
+
+
+def test_in_the_full_calibration_looks_keep_the_level_and_nearly_all_power(ab_table):
+    looks = part(ab_table, "sequential").set_index(["n", "method"])
+    for n in (5, 14, 28):
+        for spending in ("obrien_fleming", "pocock", "hwang_shih_decani"):
+            assert looks.loc[(n, spending), "fpr"] <= 0.053
+        assert looks.loc[(n, "obrien_fleming"), "power"] > 0.8 - 0.02
+        assert looks.loc[(n, "none"), "fpr"] > 0.13
+        assert looks.loc[(n, "confidence sequence"), "fpr"] < 0.02
+
+
+def test_in_the_full_calibration_few_clusters_cuped_and_sturdier_tests_hold(ab_table):
+    assert part(ab_table, "clusters")["fpr"].between(0.035, 0.065).all()
+    adjusted = part(ab_table, "cuped")
+    rho = adjusted["case"].str.split().str[1].astype(float)
+    assert np.abs(adjusted["variance_ratio"] - (1 - rho**2)).max() < 0.03
+    assert np.abs(adjusted["variance_ratio"] / adjusted["said"] - 1).max() < 0.06
+    assert adjusted["coverage"].between(0.94, 0.96).all()
+    assert part(ab_table, "sturdy")["fpr"].max() < 0.065
+    assert part(ab_table, "srm")["fpr"].max() < 0.01
+
+
+def test_the_score_tests_size_is_what_enumeration_gives(ab_table):
+    """On a lattice of counts it is not 5 %: 1.4 % where hardly anything happens, 5.6 % at 50 of 100."""
+    for row in part(ab_table, "score").itertuples():
+        n, p = int(row.n), float(row.case.split()[1])
+        chance = stats.binom.pmf(np.arange(n + 1), n, p)
+        first, second = np.meshgrid(np.arange(n + 1), np.arange(n + 1))
+        share = (first + second) / (2 * n)
+        variance = share * (1 - share) * 2 / n * 2 * n / (2 * n - 1)
+        beyond = (first - second) ** 2 / n**2 > 1.959964**2 * variance
+        size = float((np.outer(chance, chance) * beyond).sum())
+        assert size < 0.0565
+        assert row.fpr == pytest.approx(size, abs=4 * np.sqrt(0.05 * 0.95 / row.runs))
+
+
+def test_the_calibrations_vectorised_test_is_the_kits_own():
+    rng = np.random.default_rng(3)
+    control, treatment = rng.standard_gamma(0.5, (60, 40)), 1.2 * rng.standard_gamma(0.5, (60, 25))
+    sums = [np.stack([(side**power).sum(axis=1) for power in (1, 2, 3)]) for side in (control, treatment)]
+    rejected, held = ab_test.rejections(*sums, (40, 25), 0.2)
+    for row in range(60):
+        sides = (arms.mean(Moments.of(y=side[row]), "y") for side in (control, treatment))
+        effect = compare(arms.independent(*sides))
+        assert (effect.significant, effect.lift.contains(0.2)) == (rejected[row], held[row])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "n", "share"),
+    [("proportion .05", 1000, 0.5), ("exponential", 300, 0.1), ("ratio", 300, 0.5), ("revenue 5 % 1.0", 10_000, 0.3)],
+)
+def test_fresh_runs_of_supported_cells_hold_within_what_chance_allows(name, n, share):
+    row = ab_test.cell(name, n, share, runs=4000, seed=99)
+    assert row["supported"]
+    slack = 4 * np.sqrt(0.05 * 0.95 / 4000)
+    assert 0.045 - slack < row["fpr"] < 0.055 + slack
+    assert 0.94 - slack < row["coverage"] < 0.96 + slack
+
+
+@pytest.mark.slow
+def test_fresh_looks_clusters_and_adjustments_hold():
+    for looks in (5, 14, 28):
+        rates = {row["method"]: row["fpr"] for row in ab_test.sequential(looks, runs=20_000, seed=99)}
+        assert rates["obrien_fleming"] < 0.053 + 4 * np.sqrt(0.05 * 0.95 / 20_000)
+    assert ab_test.clusters(10, runs=1000, seed=99)["fpr"] < 0.06 + 4 * np.sqrt(0.05 * 0.95 / 1000)
+    assert ab_test.cuped(0.7, runs=500, seed=99)["said"] == pytest.approx(0.51, abs=0.02)
 
 
 @pytest.mark.slow

@@ -1,12 +1,12 @@
 import gzip
-from datetime import datetime
+from datetime import UTC, datetime
 
 import duckdb
 import pandas as pd
 import pytest
 
 from helpers.data.load import load_tables
-from helpers.errors import DataError
+from helpers.errors import DataError, ParamsError
 from helpers.params import expand, load_params
 
 HEAD = "client: acme\nname: Acme\ncurrency: GBP\ntimezone: Europe/London\n"
@@ -223,3 +223,29 @@ def test_online_retail_adds_up_to_the_row_and_the_cent(public_data, monkeypatch)
     assert health.value_kept + sum(fault.value for fault in health.faults) == pytest.approx(9_747_747.934, abs=0.005)
     assert notes["cancelled"] == 9_288
     assert notes["guests"] == 135_080
+
+
+TEST = "id,arm,spend\n7,a,1.5\n8,b,\n9,a,2\n"
+
+
+def test_a_file_of_one_test_gets_its_name_and_its_ids(load):
+    source = "experiments: {from: DATA/test.csv, columns: {variant: arm}, generate: {experiment: mail, unit_id: row}}"
+    tables = load(source, test__csv=TEST)
+    frame = tables.kept["experiments"].order_by("unit_id").execute()
+    assert frame["experiment"].unique().tolist() == ["mail"]
+    assert frame["unit_id"].tolist() == ["1", "2", "3"]
+    assert frame["variant"].tolist() == ["a", "b", "a"]
+    # Without any date, all that is known is the day on which it was read.
+    assert tables.first == tables.last
+    assert abs((tables.last - datetime.now(UTC).date()).days) <= 1
+
+
+def test_a_client_of_tests_alone_has_the_days_of_their_assignments(load):
+    text = "experiment,unit_id,variant,assigned_at\nt,1,a,2024-03-01\nt,2,b,2024-03-09\n"
+    tables = load("experiments: {from: DATA/test.csv}", test__csv=text)
+    assert (str(tables.first), str(tables.last)) == ("2024-03-01", "2024-03-09")
+
+
+def test_a_rule_that_makes_no_ids_is_told(load):
+    with pytest.raises(ParamsError, match="unit_id == 'customer_day', must be row"):
+        load("experiments: {from: DATA/test.csv, generate: {unit_id: customer_day}}", test__csv=TEST)

@@ -41,6 +41,32 @@ def client(folder, name, tables, *, title="A client", currency="GBP"):
     (folder / f"{name}.yaml").write_text(CLIENT.format(name=name, title=title, tables=tables, currency=currency))
 
 
+TESTS = "ab_test:\n  replays: 100\n  tests:\n" + "".join(
+    f"""    - id: {name}
+      metrics: [{{name: conversion, type: proportion, column: converted, role: success}}]
+      covariates: [pre_orders]
+      planned_n: 1600
+"""
+    for name in ("button", "banner")
+)
+
+
+def _tests():
+    """A test that works, and one that lost a part of its treatment: the same in every run."""
+    rows = []
+    for name, kept, better in (("button", 1000, 3), ("banner", 700, 2)):
+        for place in range(2000):
+            treated = place % 2
+            if treated and place // 2 >= kept:
+                continue
+            converted = int(place // 2 % 10 < (better if treated else 2))
+            day = 1 + place // 2 % 28
+            rows.append(
+                f"{name},{name}{place},{'treatment' if treated else 'control'},2024-05-{day:02d},{converted},{place // 2 % 7}"
+            )
+    return "\n".join(rows) + "\n"
+
+
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
     """A params folder with a whole client, a hostile one, one of one order, and one without orders."""
@@ -81,6 +107,10 @@ def world(tmp_path_factory):
         title="'<script>alert(1)</script> $x$'",
         currency="USD",
     )
+    (base / "tests.csv").write_text("experiment,unit_id,variant,assigned_at,converted,pre_orders\n" + _tests())
+    client(params, "tested", f"experiments: {{from: {base}/tests.csv}}")
+    with (params / "tested.yaml").open("a") as file:
+        file.write(TESTS)
     (base / "plan.csv").write_text("customer_id,plan,started_at,price\nann,gold,2024-05-05,9.9\n")
     client(params, "plan", f"subscriptions: {{from: {base}/plan.csv}}")
     return params

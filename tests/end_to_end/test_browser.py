@@ -20,7 +20,10 @@ def browser():
         chromium.close()
 
 
-PAGES = ("index.html", "shop/*/index.html", "shop/*/pulse.html", "shop/*/segmentation.html", "evil/*/segmentation.html")
+PAGES = (
+    "index.html", "shop/*/index.html", "shop/*/pulse.html", "shop/*/segmentation.html", "evil/*/segmentation.html",
+    "tested/*/ab_test.html",
+)  # fmt: skip
 
 
 @pytest.mark.browser

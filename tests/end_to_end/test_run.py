@@ -27,7 +27,7 @@ def test_a_run_over_all_clients_ends_well_and_leaves_every_page(ran):
     assert (reports / "index.html").is_file()
     for who in ("shop", "one", "refunds", "evil"):
         (folder,) = (reports / who).iterdir()
-        names = {path.name for path in folder.iterdir()}
+        names = {path.name for path in folder.iterdir()} - {"ab_test.json"}
         wanted = {
             f"{topic}.{suffix}" for topic in ("pulse", "segmentation", "clv") for suffix in ("html", "ipynb", "json")
         }
@@ -72,6 +72,23 @@ def test_every_card_and_the_headline_are_made_of_the_json(ran):
             decimals = len(text.partition(".")[2])
             near = 0.51 * 10**-decimals
             assert any(abs(abs(one) - value) <= near or abs(abs(one) * 100 - value) <= near for one in known), text
+
+
+def test_a_client_of_tests_alone_gets_a_verdict_and_a_broken_test_holds_back_itself_alone(ran):
+    found = findings(ran[0], "tested", "ab_test")
+    assert found["status"] == "blocked"
+    assert [decision["id"] for decision in found["decisions"]] == ["button.decision"]
+    assert found["decisions"][0]["value"]["answer"] == "ship"
+    assert found["decisions"][0]["evidence"] == "experiment"
+    lift = found["numbers"]["button.conversion.treatment.lift"]
+    assert lift["low"] < 0.5 < lift["high"]
+    page = next(ran[0].glob("tested/*/ab_test.html")).read_text()
+    assert "A part of this must not be used." in page
+    assert "Do not use this for the decision." not in page
+    assert page.index("Button: ship treatment") < page.index("What moved")
+    assert (ran[0] / "tested" / "ab_test.looks.json").is_file()
+    # Other topics have nothing to read.
+    assert findings(ran[0], "tested", "pulse")["status"] == "skipped"
 
 
 def test_segments_of_the_files_add_up_to_the_json(ran):
@@ -161,7 +178,7 @@ def test_papermill_alone_runs_a_notebook(world, tmp_path):
         (["run", "sho"], "did you mean 'shop'"),
         (["run", "one", "--period", "2024-Q9"], "has no known form"),
         (["run", "one", "--period", "1999"], "outside the data"),
-        (["run", "one", "--topic", "astrology"], "unknown topic astrology; there are clv, pulse"),
+        (["run", "one", "--topic", "astrology"], "unknown topic astrology; there are ab_test, clv, pulse"),
         (["run", "../etc"], "must match"),
         (["check", "nobody"], "no such client"),
         (["run", "--params", "nowhere"], "no such params folder"),

@@ -1,0 +1,33 @@
+"""A/B tests: moments from the engine, estimates with one verdict, gates, sequential looks, planning and decisions."""
+
+from helpers.ab_test.analyse import Analysis, analyse
+from helpers.ab_test.belief import Beliefs, beliefs
+from helpers.ab_test.forest import forest
+from helpers.ab_test.planning import Plan, plan
+from helpers.ab_test.proven import proven
+from helpers.ab_test.replay import Replay, replay
+from helpers.ab_test.report import Tests, report
+from helpers.ab_test.segmented import Segmented, by_segment
+from helpers.ab_test.timepath import Paths, over_time
+from helpers.ab_test.worth import Worth, worth
+
+__all__ = [
+    "Analysis",
+    "Beliefs",
+    "Paths",
+    "Plan",
+    "Replay",
+    "Segmented",
+    "Tests",
+    "Worth",
+    "analyse",
+    "beliefs",
+    "by_segment",
+    "forest",
+    "over_time",
+    "plan",
+    "proven",
+    "replay",
+    "report",
+    "worth",
+]

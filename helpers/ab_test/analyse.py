@@ -1,0 +1,152 @@
+"""Analysis: one test from its units to its answer; nothing is said before the gates have been passed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from helpers.ab_test import topic
+from helpers.ab_test.integrity import Kept, run_gates
+from helpers.ab_test.judge import Judged, answers, best, judge
+from helpers.ab_test.looks import NEARLY, Looks, enter_look, looker, read_looks, write_looks
+from helpers.ab_test.measure import measure
+from helpers.ab_test.profile import Profile, profile
+from helpers.ab_test.read import Units, one_row_each, registered, units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    import ibis.expr.types as ir
+
+    from helpers.ab_test.decide import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """One test, analysed.
+
+    Attributes:
+        units: Its units.
+        profile: Their counts.
+        gates: What the gates found.
+        judged: Every metric of every variant.
+        verdicts: The answer for each variant.
+        variant: The variant that the answer is about.
+        answer: `ship`, `dont_ship`, `extend`, `invalid`, or `explore` for a test that was not registered.
+        looks: Looks so far.
+        complete: Whether the planned end has been reached.
+        outside: Units whose variant is in no plan.
+    """
+
+    units: Units
+    profile: Profile
+    gates: tuple[Kept, ...]
+    judged: tuple[Judged, ...]
+    verdicts: Mapping[str, Verdict]
+    variant: str | None
+    answer: str
+    looks: Looks
+    complete: bool
+
+    @property
+    def test(self) -> topic.Test:
+        """As registered."""
+        return self.units.test
+
+    @property
+    def sound(self) -> bool:
+        """Whether every gate passed."""
+        return all(kept.gate.passed for kept in self.gates)
+
+    @property
+    def failed(self) -> tuple[Kept, ...]:
+        """Gates that did not."""
+        return tuple(kept for kept in self.gates if not kept.gate.passed)
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The answer with its grounds."""
+        return self.verdicts.get(self.variant) if self.variant else None
+
+
+def analyse(
+    settings: topic.Params,
+    experiments: ir.Table,
+    *,
+    orders: ir.Table | None = None,
+    events: ir.Table | None = None,
+    until: datetime | None = None,
+    observed_until: datetime | None = None,
+    ledger: Path | None = None,
+    seed: int = 1,
+) -> tuple[Analysis, ...]:
+    """Analyse every test.
+
+    Args:
+        settings: Section `ab_test` of the params.
+        experiments: Kept rows of the contract's table.
+        orders: Kept orders, for outcomes that are computed from them.
+        events: Kept events.
+        until: Units that were assigned later are left out.
+        observed_until: First moment that orders and events do not reach.
+        ledger: File that keeps the looks across runs.
+        seed: Of permutations.
+
+    Raises:
+        ParamsError: A test names what the table lacks.
+    """
+    given = {"experiments": experiments, "orders": orders, "events": events}
+    tables: dict[str, Any] = {name: table for name, table in given.items() if table is not None}
+    topic.preflight(settings, tables)
+    found = []
+    for test in registered(settings, experiments):
+        read = units(test, experiments, orders=orders, events=events, until=until, observed_until=observed_until)
+        counted = profile(read)
+        if until is not None and not counted.units:
+            continue  # not yet begun
+        found.append(_analysis(read, counted, ledger=ledger, seed=seed))
+    write_looks(ledger, {one.test.id: one.looks for one in found if one.test.registered})
+    return tuple(found)
+
+
+def _analysis(read: Units, counted: Profile, *, ledger: Path | None, seed: int) -> Analysis:
+    test = read.test
+    gates = run_gates(read, counted)
+    if not all(kept.gate.passed for kept in gates if kept.id in {"crossed_over", "duplicates"}) or test.tolerance:
+        read = replace(read, table=one_row_each(read))
+        counted = profile(read)
+    complete = _complete(test, counted)
+    at = str(counted.last or "")
+    looks = enter_look(read_looks(ledger, test), test, n=max(counted.units, 1), at=at, complete=complete)
+    judged: tuple[Judged, ...] = ()
+    if gates[0].gate.passed and all(counted.rows.get(name) for name in read.variants):
+        cells = measure(read, counted, seed=seed)
+        judged = judge(cells, test, look=looker(looks, test, n=counted.units))
+    crossed = any(one.state in {"better", "worse"} for one in judged if one.cell.metric.role == "success")
+    looks = replace(looks, records=(*looks.records[:-1], replace(looks.records[-1], crossed=crossed)))
+    passed = {kept.id: kept.gate.passed for kept in gates}
+    verdicts = answers(judged, test, gates=passed, complete=complete)
+    variant, answer = best(verdicts, judged)
+    return Analysis(
+        units=read,
+        profile=counted,
+        gates=gates,
+        judged=judged,
+        verdicts=verdicts,
+        variant=variant,
+        answer=answer if test.registered or not all(passed.values()) else "explore",
+        looks=looks,
+        complete=complete,
+    )
+
+
+def _complete(test: topic.Test, counted: Profile) -> bool:
+    """Whether the planned end has come: its last day where days were planned and are known, else its last unit.
+
+    A test that ends with fewer units than planned has ended all the same; the plan beside the execution shows what it lacks.
+    """
+    if test.planned_days is not None and counted.days is not None:
+        return counted.days >= test.planned_days
+    return test.planned_n is None or counted.units >= NEARLY * test.planned_n

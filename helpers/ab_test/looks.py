@@ -1,0 +1,124 @@
+"""Looks across runs: the ledger's file, and what each look of a test may conclude."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from helpers.ab_test.estimate import z_of
+from helpers.ab_test.ledger import Ledger, Record, enter
+from helpers.ab_test.sequential import Look, always_valid_critical, always_valid_p
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from helpers.ab_test.measure import Cell
+    from helpers.ab_test.topic import Test
+
+# A test that has this share of its planned units has come to its planned end.
+NEARLY = 0.99
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looks:
+    """Looks of one test so far, this one last.
+
+    Attributes:
+        records: Units at each look, and whether it was planned.
+        maximum: Planned units; `None` where none were planned.
+    """
+
+    records: tuple[Record, ...]
+    maximum: int | None
+
+    @property
+    def early(self) -> tuple[Record, ...]:
+        """Looks that were in no plan."""
+        return tuple(record for record in self.records if not record.planned)
+
+
+def read_looks(path: Path | None, test: Test) -> tuple[Record, ...]:
+    """Looks of earlier runs; none where there is no file.
+
+    Raises:
+        ValueError: The file is not one that this module wrote.
+    """
+    if path is None or not path.is_file():
+        return ()
+    content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return tuple(Record(**record) for record in content.get(test.id, []))
+
+
+def write_looks(path: Path | None, looks: Mapping[str, Looks]) -> None:
+    """Keep all looks for the next run; looks of tests that are not among these stay."""
+    if path is None:
+        return
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    content |= {name: [asdict(record) for record in own.records] for name, own in looks.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(".part")
+    scratch.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    scratch.replace(path)
+
+
+def enter_look(past: tuple[Record, ...], test: Test, *, n: int, at: str, complete: bool) -> Looks:
+    """The looks with this one among them; data that were looked at before are no new look.
+
+    Args:
+        past: Looks of earlier runs.
+        test: As registered.
+        n: Units now.
+        at: Last day of the data.
+        complete: Whether the planned end has been reached.
+    """
+    before = tuple(record for record in past if record.information < n)
+    if test.sequential in {"obrien_fleming", "pocock"} and test.planned_n:
+        found = enter(_ledger(test, before, test.alpha), at=at, information=n, statistic=0.0, final=False)
+        return Looks(records=found.ledger.records, maximum=test.planned_n)
+    planned = complete or test.sequential == "always_valid" or not (test.planned_n or test.planned_days)
+    record = Record(at=at, information=float(n), spent=0.0, critical=0.0, crossed=False, planned=planned)
+    return Looks(records=(*before, record), maximum=test.planned_n)
+
+
+def looker(looks: Looks, test: Test, *, n: int) -> Callable[[Cell, float], Look | None] | None:
+    """What gives a cell its critical value and p at this look; `None` for a test that is read once.
+
+    Args:
+        looks: This look last.
+        test: As registered.
+        n: Units now.
+    """
+    if test.sequential == "none":
+        return None
+
+    def anytime(cell: Cell, alpha: float) -> Look | None:
+        if cell.pair.reason:
+            return None
+        tuning = float(test.planned_n or n)
+        critical = always_valid_critical(n, alpha=alpha, tuning=tuning)
+        z = z_of(cell.pair)
+        p = always_valid_p(z, n, alpha=alpha, tuning=tuning)
+        return Look(critical=critical, p=p, crossed=abs(z) > critical, spent=alpha)
+
+    def grouped(cell: Cell, alpha: float) -> Look | None:
+        if cell.pair.reason:
+            return None
+        ledger = _ledger(test, looks.records[:-1], alpha)
+        return enter(ledger, at="", information=n, statistic=z_of(cell.pair)).look
+
+    return anytime if test.sequential == "always_valid" else grouped
+
+
+def _ledger(test: Test, past: tuple[Record, ...], alpha: float) -> Ledger:
+    """The test's ledger at a level: what earlier looks spent is in proportion to it."""
+    from helpers.ab_test.sequential import spent
+
+    spending: Any = test.sequential
+    maximum = float(test.planned_n or 1)
+    own = tuple(
+        replace(record, spent=spent(record.information / maximum, alpha=alpha, spending=spending)) for record in past
+    )
+    planned = test.planned_looks or ()
+    return Ledger(maximum=maximum, planned=planned, alpha=alpha, spending=spending, records=own)

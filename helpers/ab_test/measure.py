@@ -1,0 +1,278 @@
+"""Measuring: each metric of each variant against the control, adjusted and raw, capped and uncapped, by the method that holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from helpers.ab_test import arms
+from helpers.ab_test.clusters import clustered
+from helpers.ab_test.cuped import adjusted
+from helpers.ab_test.estimate import Effect, at_look, compare
+from helpers.ab_test.moments import moments, quantile_caps
+from helpers.ab_test.proportions import proportions
+from helpers.ab_test.sturdy import permutation
+from helpers.ab_test.supported import pooled_skewness, supported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from helpers.ab_test.arms import Pair
+    from helpers.ab_test.moments import Moments
+    from helpers.ab_test.profile import Profile
+    from helpers.ab_test.read import Units
+    from helpers.ab_test.topic import Metric
+
+Way = Literal["welch", "score", "permutation", "beyond"]
+# Values that may be fetched and shuffled.
+MOST_SHUFFLED = 200_000
+PERMUTATIONS = 1999
+FAINT = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One metric of one variant against the control.
+
+    Attributes:
+        metric: The metric.
+        variant: The variant.
+        pair: What is judged: capped and adjusted, as registered.
+        raw: Without adjustment.
+        uncapped: Without caps; the same as `pair` where there are none.
+        variance_ratio: Variance of the adjusted difference over the raw one's; 1 without covariates.
+        way: How it is tested: Welch's test where that is proven, a sturdier test elsewhere, or `beyond` where neither is.
+        counts: Successes and units of control and treatment, of a proportion.
+        values: Values of control and treatment, where they are shuffled.
+        seed: Of the shuffling.
+    """
+
+    metric: Metric
+    variant: str
+    pair: Pair
+    raw: Pair
+    uncapped: Pair
+    variance_ratio: float = 1.0
+    way: Way = "welch"
+    counts: tuple[int, int, int, int] | None = None
+    values: tuple[Any, Any] | None = None
+    seed: int = 1
+
+    @property
+    def key(self) -> str:
+        """Its name within the test's findings."""
+        return f"{self.metric.name}.{self.variant}"
+
+    def effect(self, alpha: float) -> Effect:
+        """The effect at a two-sided level."""
+        if self.way == "score" and self.counts:
+            control, n_control, treatment, n_treatment = self.counts
+            return proportions(
+                control=control, n_control=n_control, treatment=treatment, n_treatment=n_treatment, alpha=alpha
+            )
+        if self.way == "permutation" and self.values is not None:
+            return permutation(*self.values, alpha=alpha, draws=max(PERMUTATIONS, int(40 / alpha)), seed=self.seed)
+        return compare(self.pair, alpha=alpha)
+
+    def looked(self, *, critical: float, p: float, alpha: float) -> Effect:
+        """The effect at a look of a sequential test."""
+        return at_look(self.pair, critical=critical, p=p, alpha=alpha)
+
+
+def measure(units: Units, profile: Profile, *, seed: int) -> tuple[Cell, ...]:
+    """Every metric of every variant that has units.
+
+    Sums are taken in one pass over all metrics without missing values; each metric with some has a pass of its own, so that a
+    unit that lacks one outcome still counts for the others.
+
+    Args:
+        units: The test's units.
+        profile: Of the same units.
+        seed: Of permutations.
+    """
+    caps = _caps(units)
+    whole: list[int] = []
+    apart: list[int] = []
+    for place, metric in enumerate(units.test.metrics):
+        if metric.type != "quantile":
+            lost = any(profile.missing(name, units.columns(place)) for name in units.variants)
+            (apart if lost else whole).append(place)
+    sums: dict[int, Mapping[Any, Moments]] = {}
+    for places in ([whole] if whole else []) + [[place] for place in apart]:
+        found = gathered(units, places, caps=caps)
+        sums |= dict.fromkeys(places, found)
+    cells = []
+    for place, metric in enumerate(units.test.metrics):
+        for variant in units.variants[1:]:
+            if metric.type == "quantile":
+                cells.append(_quantile(units, place, variant))
+            elif units.test.cluster:
+                cells.append(_clustered(units, place, variant, caps))
+            else:
+                cells.append(_cell(units, place, variant, sums[place], seed, capped=f"m{place}" in caps))
+    return tuple(cells)
+
+
+def gathered(
+    units: Units,
+    places: Iterable[int],
+    *,
+    by: str | list[str] = "variant",
+    caps: Mapping[str, tuple[float, float]],
+    adjust: bool = True,
+) -> dict[Any, Moments]:
+    """Moments of some metrics, and of the covariates that adjust them.
+
+    Args:
+        units: The test's units.
+        places: Places of the metrics.
+        by: The variant, or the variant and something else.
+        caps: Of columns that have them.
+        adjust: Whether covariates come along.
+    """
+    columns = [column for place in places for column in units.columns(place)]
+    covariates = units.covariates if adjust and not units.test.cluster else []
+    own = {name: value for name, value in caps.items() if name in columns}
+    extra = [name for covariate in covariates for name in (covariate, f"{covariate}__missing")]
+    names = [*columns, *(f"{name}__capped" for name in own)]
+    pairs = [(name, other) for name in names for other in extra]
+    pairs += [(left, right) for place, left in enumerate(extra) for right in extra[place:]]
+    for place in places:
+        if len(both := units.columns(place)) > 1:
+            pairs += [(both[0], both[1])] + ([(f"{both[0]}__capped", both[1])] if both[0] in own else [])
+    skewed = [name for name in names if not name.startswith("d")] if by == "variant" else []
+    return moments(
+        units.table,
+        by=by,
+        columns=[*columns, *covariates],
+        pairs=pairs,
+        skewed=skewed,
+        fill=dict.fromkeys(covariates, 0.0),
+        caps=own,
+    )
+
+
+def caps_of(units: Units) -> dict[str, tuple[float, float]]:
+    """Caps by column, of the metrics that have them."""
+    return _caps(units)
+
+
+def _caps(units: Units) -> dict[str, tuple[float, float]]:
+    found: dict[str, tuple[float, float]] = {}
+    for place, metric in enumerate(units.test.metrics):
+        if metric.cap_quantile and metric.type != "quantile":
+            found |= quantile_caps(units.table, columns=[f"m{place}"], tail=1 - metric.cap_quantile)
+    return found
+
+
+def pair_of(units: Units, place: int, control: Moments, treatment: Moments, *, capped: bool, adjust: bool) -> Pair:
+    """Two arms of a metric, from their moments."""
+    column, *bottom = units.columns(place)
+    column = f"{column}__capped" if capped else column
+    denominator = bottom[0] if bottom else None
+    if adjust and units.covariates:
+        extra = [name for name in control.columns if name.startswith("x")]
+        return adjusted(control, treatment, column, covariates=extra, denominator=denominator).pair
+    sides = [
+        arms.ratio(side, numerator=column, denominator=denominator) if denominator else arms.mean(side, column)
+        for side in (control, treatment)
+    ]
+    return arms.independent(*sides)
+
+
+def _cell(units: Units, place: int, variant: str, sums: Mapping[Any, Moments], seed: int, *, capped: bool) -> Cell:
+    metric, (control, treatment) = units.test.metrics[place], (sums[units.variants[0]], sums[variant])
+    raw = pair_of(units, place, control, treatment, capped=capped, adjust=False)
+    pair = pair_of(units, place, control, treatment, capped=capped, adjust=True)
+    uncapped = pair_of(units, place, control, treatment, capped=False, adjust=True) if capped else pair
+    ratio = pair.variance / raw.variance if not raw.reason and raw.variance > 0 else 1.0
+    way, counts, values = _way(units, place, variant, control, treatment, capped=capped)
+    if way in {"score", "permutation"}:
+        pair, ratio = raw, 1.0
+    return Cell(
+        metric=metric,
+        variant=variant,
+        pair=pair,
+        raw=raw,
+        uncapped=uncapped,
+        variance_ratio=ratio,
+        way=way,
+        counts=counts,
+        values=values,
+        seed=seed,
+    )
+
+
+def _way(
+    units: Units, place: int, variant: str, control: Moments, treatment: Moments, *, capped: bool
+) -> tuple[Way, tuple[int, int, int, int] | None, tuple[Any, Any] | None]:
+    """The test that holds for these units (see `supported`)."""
+    metric = units.test.metrics[place]
+    column = f"m{place}__capped" if capped else f"m{place}"
+    if min(control.n, treatment.n) < arms.LEAST:
+        return "welch", None, None
+    skew = (
+        _ratio_skewness(units, place, variant, control, treatment)
+        if metric.type == "ratio"
+        else pooled_skewness(control, treatment, column)
+    )
+    if supported(skewness=skew, n_control=control.n, n_treatment=treatment.n):
+        return "welch", None, None
+    if metric.type == "proportion":
+        tops = [round(side.mean_of(column) * side.n) for side in (control, treatment)]
+        return "score", (tops[0], control.n, tops[1], treatment.n), None
+    if metric.type != "ratio" and control.n + treatment.n <= MOST_SHUFFLED and skew < float("inf"):
+        return "permutation", None, _values(units, place, variant, capped=capped)
+    return "beyond", None, None
+
+
+def _ratio_skewness(units: Units, place: int, variant: str, control: Moments, treatment: Moments) -> float:
+    top, bottom = units.columns(place)
+    below = control.mean_of(bottom) + treatment.mean_of(bottom)
+    if not below:
+        return float("inf")
+    value = (control.mean_of(top) + treatment.mean_of(top)) / below
+    table = units.table.filter(units.table["variant"].isin([units.variants[0], variant]))
+    table = table.mutate(linear=table[top].cast("float64") - value * table[bottom].cast("float64"))
+    sides = moments(table, by="variant", columns=["linear"], skewed=["linear"])
+    return pooled_skewness(sides[units.variants[0]], sides[variant], "linear")
+
+
+def _values(units: Units, place: int, variant: str, *, capped: bool) -> tuple[Any, Any]:
+    """Values of control and treatment, shape (n,) each."""
+    table = units.table.filter(units.table["variant"].isin([units.variants[0], variant]))
+    value = table[f"m{place}"].cast("float64")
+    if capped:
+        value = value.clip(*_caps(units)[f"m{place}"])
+    frame = table.select("unit", "variant", value=value).order_by("unit").to_pandas().dropna(subset=["value"])
+    split = [frame.loc[frame["variant"] == name, "value"].to_numpy(float) for name in (units.variants[0], variant)]
+    return split[0], split[1]
+
+
+def _quantile(units: Units, place: int, variant: str) -> Cell:
+    metric = units.test.metrics[place]
+    sides = [arms.quantile(values, metric.p) for values in _values(units, place, variant, capped=False)]
+    pair = arms.independent(*sides, method=("woodruff",))
+    return Cell(metric=metric, variant=variant, pair=pair, raw=pair, uncapped=pair)
+
+
+def _clustered(units: Units, place: int, variant: str, caps: Mapping[str, tuple[float, float]]) -> Cell:
+    """Totals of each cluster, and their comparison."""
+    top, *bottom = units.columns(place)
+    table = units.table
+    value = table[top].cast("float64")
+    pairs = []
+    for column in (value.clip(*caps[top]) if top in caps else value, value):
+        kept = table.mutate(top=column, bottom=table[bottom[0]].cast("float64") if bottom else column * 0 + 1)
+        sums = kept.group_by(["variant", "group"]).aggregate(top=kept["top"].sum(), bottom=kept["bottom"].sum())
+        frame = sums.order_by("group").to_pandas().fillna(0.0)
+        sides = [frame[frame["variant"] == name] for name in (units.variants[0], variant)]
+        pairs.append(
+            clustered(
+                numerator_control=sides[0]["top"],
+                denominator_control=sides[0]["bottom"],
+                numerator_treatment=sides[1]["top"],
+                denominator_treatment=sides[1]["bottom"],
+            )
+        )
+    return Cell(metric=units.test.metrics[place], variant=variant, pair=pairs[0], raw=pairs[0], uncapped=pairs[1])

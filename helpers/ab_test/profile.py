@@ -1,0 +1,76 @@
+"""Profile: rows, missing values and ranges of a test's columns, by variant, before anything is estimated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from helpers.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from helpers.ab_test.read import Units
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Counts of a test's units.
+
+    Attributes:
+        rows: Units by variant.
+        empty: Units without a value, by variant and column.
+        first: Day of the first assignment; `None` where rows are not dated.
+        last: Day of the last one.
+    """
+
+    rows: Mapping[str, int]
+    empty: Mapping[tuple[str, str], int]
+    first: Any = None
+    last: Any = None
+
+    @property
+    def units(self) -> int:
+        """All units."""
+        return sum(self.rows.values())
+
+    @property
+    def days(self) -> int | None:
+        """Days from the first assignment to the last, both counted."""
+        return None if self.first is None else (self.last - self.first).days + 1
+
+    def missing(self, variant: str, columns: Sequence[str]) -> int:
+        """Units of a variant that lack a value in one of the columns."""
+        return max(self.empty.get((variant, column), 0) for column in columns)
+
+
+def profile(units: Units) -> Profile:
+    """One pass over the test's units.
+
+    Raises:
+        DataError: A proportion's column holds something that is neither 0 nor 1.
+    """
+    table = units.table
+    columns = [column for place in range(len(units.test.metrics)) for column in units.columns(place)]
+    asked: dict[str, Any] = {"n": table.count()}
+    for column in columns:
+        value = table[column].cast("float64")
+        asked[f"{column}_empty"] = (value.isnull() | value.isnan()).sum()
+    binary = [(f"m{place}", metric) for place, metric in enumerate(units.test.metrics) if metric.type == "proportion"]
+    asked |= {f"{column}_odd": (~table[column].isin([0.0, 1.0]) & ~table[column].isnan()).sum() for column, _ in binary}
+    if units.dated:
+        asked |= {"first": table["day"].min(), "last": table["day"].max()}
+    found = table.group_by("variant").aggregate(**asked).to_pyarrow().to_pylist()
+    for column, metric in binary:
+        if odd := sum(row[f"{column}_odd"] or 0 for row in found):
+            raise DataError(
+                f"ab_test {units.test.id}, metric {metric.name}: {odd} values of {metric.column} are neither 0 nor 1, and a "
+                "proportion has no others; make it a mean or a count, or mend the column"
+            )
+    days = [(row["first"], row["last"]) for row in found if units.dated and row["first"] is not None]
+    return Profile(
+        rows={row["variant"]: row["n"] for row in found},
+        empty={(row["variant"], column): row[f"{column}_empty"] or 0 for row in found for column in columns},
+        first=min((first for first, _last in days), default=None),
+        last=max((last for _first, last in days), default=None),
+    )

@@ -1,0 +1,236 @@
+"""Reading: an experiment's rows as one table of units, with outcomes, covariates, segments and days under names of our own.
+
+Nothing is computed here; all of it is one Ibis expression that the engine runs when moments are asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import ibis
+
+from helpers.ab_test.topic import Metric, Test
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import ibis.expr.types as ir
+
+CONTRACT = ("experiment", "unit_id", "variant", "assigned_at", "exposed_at")
+CONTROLS = ("control", "none", "holdout", "baseline", "a", "old", "no")
+MONEY = ("revenue", "spend", "sales", "amount", "profit", "margin", "value")
+MOST_PROPOSED = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units:
+    """One test's units.
+
+    Attributes:
+        test: As registered, or as proposed.
+        rows: Every row of the experiment: `unit`, `variant`, `group` (unit, or the cluster that was randomised), `at` and `exposed`.
+        table: The same with `m<i>` (and `d<i>`, a ratio's denominator) of metric i, `x<j>` of covariate j, `g<k>` of segment k,
+            and `day`, where rows are dated.
+        variants: The control first.
+        dated: Whether rows are.
+        moments: Which of assigned_at and exposed_at the table has.
+    """
+
+    test: Test
+    rows: ir.Table
+    table: ir.Table
+    variants: tuple[str, ...]
+    dated: bool
+    moments: tuple[str, ...] = ()
+
+    @property
+    def covariates(self) -> list[str]:
+        """Columns of the covariates."""
+        return [f"x{place}" for place in range(len(self.test.covariates))]
+
+    def columns(self, place: int) -> tuple[str, ...]:
+        """Columns of a metric: what is measured, and for a ratio what it is divided by."""
+        return (f"m{place}", f"d{place}") if self.test.metrics[place].type == "ratio" else (f"m{place}",)
+
+
+def registered(settings: Any, experiments: ir.Table) -> tuple[Test, ...]:
+    """The registered tests, or a proposal for each experiment of the table, marked as not registered."""
+    if settings.tests:
+        return tuple(settings.tests)
+    names = experiments.select("experiment").distinct().order_by("experiment").to_pyarrow()["experiment"].to_pylist()
+    return tuple(
+        test for name in names if (test := _proposed(experiments.filter(experiments.experiment == name), name))
+    )
+
+
+def units(
+    test: Test,
+    experiments: ir.Table,
+    *,
+    orders: ir.Table | None = None,
+    events: ir.Table | None = None,
+    until: datetime | None = None,
+    observed_until: datetime | None = None,
+) -> Units:
+    """The units of one test.
+
+    Args:
+        test: The test.
+        experiments: Kept rows of the contract's table.
+        orders: Kept orders, for outcomes that are computed from them.
+        events: Kept events.
+        until: Units that came later are left out: the test as it stood then.
+        observed_until: First moment that orders and events do not reach.
+    """
+    rows = experiments.filter(experiments.experiment == test.name_in_table)
+    known = {name: rows[name] for name in ("assigned_at", "exposed_at") if name in rows.columns}
+    at = known.get("assigned_at", known.get("exposed_at"))
+    if at is not None and until is not None:
+        rows = rows.filter((at < ibis.literal(until)) | at.isnull())
+    made: dict[str, Any] = {"unit": rows[test.unit].cast("string"), "variant": rows["variant"]}
+    made["group"] = rows[test.cluster].cast("string") if test.cluster else made["unit"]
+    if at is not None:
+        made["at"] = at
+        made["exposed"] = known.get("exposed_at", at)
+        made["day"] = at.date()
+    made |= {f"x{place}": as_number(rows[name]) for place, name in enumerate(test.covariates)}
+    made |= {f"g{place}": rows[name].cast("string") for place, name in enumerate(test.segments)}
+    for place, metric in enumerate(test.metrics):
+        if metric.at:
+            made[f"o{place}"] = rows[metric.at].cast("timestamp")
+        if metric.source == "experiments":
+            made |= dict(zip(_names(place, metric), (as_number(rows[name]) for name in metric.columns), strict=True))
+    variants = _variants(test, rows)
+    table = rows.select(**made)
+    table = table.filter(table["variant"].isin(variants))
+    for place, metric in enumerate(test.metrics):
+        if metric.source != "experiments":
+            log = orders if metric.source == "orders" else events
+            if log is None:
+                raise ValueError(f"metric {metric.name} is computed from {metric.source}, which was not given")
+            table = _after_exposure(table, place, metric, log, observed_until)
+    return Units(test=test, rows=table, table=table, variants=variants, dated=bool(known), moments=tuple(known))
+
+
+def one_row_each(found: Units) -> ir.Table:
+    """The table without units that are in more than one variant, or more than once."""
+    per_unit = found.table.group_by("unit").aggregate(times=found.table.count())
+    once = per_unit.filter(per_unit["times"] == 1)
+    return found.table.semi_join(once, "unit")
+
+
+def as_number(value: Any) -> Any:
+    """A column as a float: text is parsed, and what is no number has no value."""
+    return value.try_cast("float64") if value.type().is_string() else value.cast("float64")
+
+
+def is_money(metric: Metric) -> bool:
+    """Whether a metric is printed in the client's currency."""
+    if metric.unit or metric.type in {"proportion", "count"}:
+        return metric.unit == "money"
+    return any(word in metric.columns[0].lower() for word in MONEY)
+
+
+def _names(place: int, metric: Metric) -> tuple[str, ...]:
+    return (f"m{place}", f"d{place}")[: len(metric.columns)]
+
+
+def _variants(test: Test, rows: ir.Table) -> tuple[str, ...]:
+    there = rows.select("variant").distinct().order_by("variant").to_pyarrow()["variant"].to_pylist()
+    wanted = test.variants or tuple(test.shares) or tuple(there)
+    return (test.control, *(name for name in wanted if name != test.control))
+
+
+def _after_exposure(
+    table: ir.Table, place: int, metric: Metric, log: ir.Table, observed_until: datetime | None
+) -> ir.Table:
+    """The table with what each unit did from its exposure on, within the metric's window.
+
+    A unit without any order did nothing, which counts as zero; one whose window is not over yet has no value.
+    """
+    moment = "ordered_at" if metric.source == "orders" else "occurred_at"
+    log = log.filter(log["customer_id"].notnull())
+    log = log.select(unit=log["customer_id"], moment=log[moment], **_measured(metric, log))
+    joined = table.select("unit", "exposed").distinct().inner_join(log, "unit")
+    inside = joined["moment"] >= joined["exposed"]
+    if metric.window_days:
+        inside &= joined["moment"] < joined["exposed"] + ibis.interval(days=metric.window_days)
+    joined = joined.filter(inside)
+    names = _names(place, metric)
+    sums = joined.group_by("unit").aggregate(**{name: joined[f"v{i}"].sum() for i, name in enumerate(names)})
+    wide = table.left_join(sums, "unit", rname="{name}__log")
+    wide = wide.drop(*(name for name in wide.columns if name.endswith("__log")))
+    over = ibis.literal(value=True)
+    if metric.window_days and observed_until is not None:
+        over = wide["exposed"] + ibis.interval(days=metric.window_days) <= ibis.literal(observed_until)
+    values = {name: wide[name].fill_null(0.0) for name in names}
+    if metric.type == "proportion":
+        values = {name: (value > 0).cast("float64") for name, value in values.items()}
+    return wide.mutate(**{name: over.ifelse(value, None) for name, value in values.items()})
+
+
+def _measured(metric: Metric, log: ir.Table) -> dict[str, Any]:
+    """What one row of the log adds to each of the metric's columns."""
+    if metric.source == "orders":
+        parts = {"orders": (log["kind"] == "order").cast("float64"), "revenue": log["revenue"]}
+        return {f"v{i}": parts[column] for i, column in enumerate(metric.columns)}
+    return {
+        f"v{i}": log["value"].cast("float64") if column == "value" else (log["event"] == column).cast("float64")
+        for i, column in enumerate(metric.columns)
+    }
+
+
+def _proposed(rows: ir.Table, name: str) -> Test | None:
+    """A test as its columns suggest it; `None` where nothing was measured."""
+    columns = [column for column in rows.columns if column not in CONTRACT and not column.startswith("vb_")]
+    asked: dict[str, Any] = {"n": rows.count()}
+    for place, column in enumerate(columns):
+        value = rows[column]
+        if value.type().is_numeric() or value.type().is_boolean() or value.type().is_string():
+            number = as_number(value)
+            asked |= {f"n{place}": number.count(), f"said{place}": value.count()}
+            asked |= {f"other{place}": (~number.isin([0.0, 1.0])).sum()}
+    row = rows.aggregate(**asked).to_pyarrow().to_pylist()[0]
+    arms = rows.select("variant").distinct().order_by("variant").to_pyarrow()["variant"].to_pylist()
+    metrics: list[Metric] = []
+    before: list[str] = []
+    for place, column in enumerate(columns):
+        if not row.get(f"n{place}") or row[f"n{place}"] < row[f"said{place}"]:
+            continue
+        if column.startswith("pre_"):
+            before.append(column)
+        elif len(metrics) < MOST_PROPOSED:
+            kind = "mean" if row[f"other{place}"] else "proportion"
+            metrics.append(Metric(name=_plain(column), type=kind, column=column, role="information"))
+    if not metrics:
+        return None
+    return Test(
+        id=_plain(name),
+        experiment=name,
+        control=_control(arms),
+        metrics=tuple(metrics),
+        covariates=tuple(before),
+        registered=False,
+    )
+
+
+def _control(arms: Sequence[str]) -> str:
+    """The variant whose name says that it is the control; else the first."""
+    for word in CONTROLS:
+        for arm in arms:
+            if arm.lower() == word or (len(word) > 1 and arm.lower().startswith(word)):
+                return arm
+    return arms[0]
+
+
+def _plain(name: str) -> str:
+    kept = "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "_" for letter in name)
+    return kept.lstrip("_-") or "unnamed"
+
+
+def counted(table: ir.Table, by: Sequence[str]) -> Mapping[Any, int]:
+    """Rows by one column, or several."""
+    found = table.group_by(list(by)).aggregate(n__=table.count()).order_by(list(by)).to_pyarrow().to_pylist()
+    return {row[by[0]] if len(by) == 1 else tuple(row[name] for name in by): row["n__"] for row in found}

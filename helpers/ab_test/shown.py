@@ -1,0 +1,25 @@
+"""Several things shown one after the other, where a cell stands for a number of tests that the params decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from helpers.reporting.tables import Sentence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """Sentences, tables and figures in a row; nothing, where there are none.
+
+    Attributes:
+        parts: What is shown.
+        otherwise: What is said where there are none.
+    """
+
+    parts: tuple[Any, ...]
+    otherwise: str = ""
+
+    def _repr_html_(self) -> str:
+        parts = self.parts or ((Sentence(text=self.otherwise),) if self.otherwise else ())
+        return "".join(part._repr_html_() for part in parts)

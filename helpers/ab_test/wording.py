@@ -1,0 +1,139 @@
+"""Wording: how tests, metrics, lifts and decisions are said, from the objects that hold them."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from helpers.ab_test.integrity import failure
+from helpers.ab_test.read import is_money
+from helpers.reporting.words import _, language, money, number, percent
+
+if TYPE_CHECKING:
+    from helpers.ab_test.analyse import Analysis
+    from helpers.ab_test.fieller import Interval
+    from helpers.ab_test.judge import Judged
+    from helpers.ab_test.topic import Metric, Test
+
+
+def shown_metric(metric: Metric) -> str:
+    """A metric as a reader sees it."""
+    return metric.label or metric.name.replace("_", " ").capitalize()
+
+
+def shown_test(test: Test) -> str:
+    """A test as a reader sees it."""
+    return test.title or test.id.replace("_", " ").capitalize()
+
+
+def metric_unit(metric: Metric) -> str:
+    """Unit of a metric's values."""
+    return "share" if metric.type == "proportion" else language().currency if is_money(metric) else "ratio"
+
+
+def bounded(interval: Interval) -> tuple[float | None, float | None]:
+    """Ends of an interval that has two; nothing otherwise."""
+    kept = interval.bounded and math.isfinite(interval.low) and math.isfinite(interval.high)
+    return (interval.low, interval.high) if kept else (None, None)
+
+
+def value_text(metric: Metric, value: float | None) -> str:
+    """A metric's value as it is printed."""
+    unit = metric_unit(metric)
+    if unit == "share":
+        return percent(value, digits=2)
+    return number(value, digits=3) if unit == "ratio" else money(value)
+
+
+def lift_text(one: Judged) -> str:
+    """Lift with its interval, or why there is none."""
+    lift = one.effect.lift
+    if lift.value is None:
+        return why_not(one)
+    ends = bounded(lift)
+    if ends[0] is None:
+        return _("{lift} (no bounds: the control's value may be zero)").format(lift=percent(lift.value, signed=True))
+    return _("{lift} ({low} to {high})").format(
+        lift=percent(lift.value, signed=True),
+        low=percent(ends[0], signed=True),
+        high=percent(ends[1], signed=True),
+    )
+
+
+def why_not(one: Judged) -> str:
+    """Why there is no answer, in words."""
+    reasons = {
+        "too_few_units": _("too few units"),
+        "too_few_clusters": _("too few groups were randomised"),
+        "no_variation": _("every unit has the same value"),
+        "zero_denominator": _("nothing to divide by"),
+        "empty_stratum": _("an empty group"),
+        "missing_pair": _("no value"),
+        "control_near_zero": _("the control's value may be zero"),
+        "control_zero": _("the control's value is zero"),
+    }
+    return reasons.get(str(one.effect.reason), _("no value"))
+
+
+def how(one: Judged) -> str:
+    """How a metric was measured and tested."""
+    ways = {
+        "welch": _("Welch's test with Fieller's interval"),
+        "score": _("score test, since counts are small"),
+        "permutation": _("permutation test, since values are skewed"),
+        "beyond": _("Welch's test, beyond the range it was proven for"),
+    }
+    parts = [ways[one.cell.way]]
+    if "crv3" in one.cell.pair.method:
+        parts = [_("groups as units, jackknife variance")]
+    if "cuped" in one.cell.pair.method:
+        parts.append(
+            _("adjusted for what was known before (variance {share} lower)").format(
+                share=percent(1 - one.cell.variance_ratio, digits=0)
+            )
+        )
+    if one.cell.uncapped is not one.cell.pair and one.cell.metric.cap_quantile:
+        parts.append(_("capped at the {share} quantile").format(share=percent(one.cell.metric.cap_quantile)))
+    return ", ".join(parts)
+
+
+def decision_text(one: Analysis, *, brief: bool = False) -> str:
+    """The decision as one sentence; a headline names the first ground only."""
+    test, verdict = one.test, one.verdict
+    facts = {"test": shown_test(test), "variant": one.variant or "", "control": test.control}
+    if one.answer == "explore":
+        return _(
+            "{test}: not registered beforehand, so no decision; what it shows is a lead for a registered test."
+        ).format(**facts)
+    if not one.sound or verdict is None:
+        missed = _(", and ").join(dict.fromkeys(failure(kept) for kept in one.failed[: 1 if brief else None]))
+        return _("{test}: no decision, since {missed}.").format(**facts, missed=missed)
+    named = [own for own in one.judged if own.cell.variant == one.variant and own.cell.metric.name in verdict.names]
+    named = named[: 1 if brief else None]
+    effects = ", ".join(f"{shown_metric(own.cell.metric).lower()} {lift_text(own)}" for own in named)
+    texts = {
+        "better_and_safe": _("{test}: ship {variant}. {effects}{guards}."),
+        "safe": _("{test}: ship {variant}. No guardrail lost more than its margin: {effects}."),
+        "worse": _("{test}: don’t ship {variant}. Worse than {control}: {effects}."),
+        "not_better": _("{test}: don’t ship {variant}. Not shown to be better than {control}: {effects}.")
+        if one.complete
+        else _("{test}: extend. Not yet shown to be better than {control}: {effects}."),
+        "guardrail_undecided": _("{test}: don’t ship {variant}. It may lose more than the margin allows: {effects}.")
+        if one.complete
+        else _("{test}: extend. It is not yet clear whether it loses more than the margin allows: {effects}."),
+        "too_early": _("{test}: extend. It has {n} of its planned {planned} units and is not read before its end."),
+        "nothing_readable": _("{test}: no decision. No metric that decides can be read: {why}."),
+        "no_metric": _("{test}: no decision. No success metric or guardrail was registered."),
+    }
+    guards = [own for own in one.judged if own.cell.variant == one.variant and own.cell.metric.role == "guardrail"]
+    kept = _("; no guardrail lost more than its margin") if guards else ""
+    why = ", ".join(dict.fromkeys(why_not(own) for own in named))
+    first = effects[:1].upper() + effects[1:] if verdict.cause == "better_and_safe" else effects
+    return texts[verdict.cause].format(
+        **facts,
+        effects=first,
+        guards=kept,
+        why=why,
+        n=number(one.profile.units),
+        planned=number(test.planned_n) if test.planned_n else "–",
+    )

@@ -1,0 +1,199 @@
+"""Money: what a roll-out would bring a month, raw and shrunk, and through customer lifetime value where that is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from helpers.ab_test.belief import prior_of, prior_words
+from helpers.ab_test.estimate import compare
+from helpers.ab_test.read import is_money
+from helpers.ab_test.shown import Shown
+from helpers.ab_test.shrink import winner
+from helpers.ab_test.wording import shown_metric, shown_test
+from helpers.reporting.findings import Definition, Number, Result
+from helpers.reporting.tables import Column, Sentence, Table, table
+from helpers.reporting.words import _, language, money, number, percent
+
+if TYPE_CHECKING:
+    from helpers.ab_test.analyse import Analysis
+    from helpers.ab_test.judge import Judged
+
+MONTH = 365.25 / 12
+PER = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worth(Result):
+    """Monthly effect of rolling out, of all sound tests with a metric in money.
+
+    Attributes:
+        rows: `id`, `name`, `reached` units a month, `raw`, `raw_low`, `raw_high`, `shrunk`, `shrunk_low`, `shrunk_high` in
+            margin a month; `through` is empty, or `clv` where new customers are counted at their lifetime value.
+        margin: Share of revenue that is margin.
+        level: Coverage of the intervals.
+    """
+
+    rows: pd.DataFrame
+    margin: float
+    level: float
+
+    def numbers(self) -> dict[str, Number]:
+        """Raw and shrunk margin a month."""
+        found = {}
+        for row in self.rows.to_dict("records"):
+            for part in ("raw", "shrunk"):
+                found[f"{row['id']}.monthly{'_clv' if row['through'] else ''}.{part}"] = Number(
+                    value=row[part],
+                    low=row[f"{part}_low"],
+                    high=row[f"{part}_high"],
+                    level=self.level,
+                    unit=language().currency,
+                    n=int(row["n"]),
+                    definition=f"ab_test.monthly.{part}",
+                )
+        return found
+
+    def definitions(self) -> dict[str, Definition]:
+        """What is multiplied with what."""
+        text = _(
+            "Difference a unit x units that a roll-out reaches x margin of {margin}; a month where traffic is known."
+        ).format(margin=percent(self.margin))
+        return {
+            "ab_test.monthly.raw": Definition(name=_("Margin a month, raw"), text=text),
+            "ab_test.monthly.shrunk": Definition(
+                name=_("Margin a month, shrunk"),
+                text=text
+                + " "
+                + _("Drawn towards the prior, since a test that was picked for looking good overstates."),
+            ),
+        }
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All rows."""
+        return {"worth": self.rows}
+
+    def sentence(self) -> Sentence:
+        """What to expect of the first."""
+        if self.rows.empty:
+            return Sentence(text=_("No test that may be read has a metric in money, so none is turned into money."))
+        row = self.rows.iloc[0]
+        text = _(
+            "{name}: expect a margin of {shrunk} ({low} to {high}) from {reached} units {span}; the test by itself says {raw}."
+        )
+        return Sentence(
+            text=text.format(
+                name=row["name"],
+                shrunk=money(row["shrunk"]),
+                low=money(row["shrunk_low"]),
+                high=money(row["shrunk_high"]),
+                reached=number(row["reached"]),
+                span=_("a month") if row["monthly"] else _("that it reaches"),
+                raw=money(row["raw"]),
+            )
+        )
+
+    def table(self) -> Table | Shown:
+        """Raw beside shrunk."""
+        if self.rows.empty:
+            return Shown(parts=())
+        unit = language().currency
+        columns = {
+            "name": Column(label=_("Test and metric")),
+            "reached": Column(label=_("Units reached"), kind="number"),
+            "shrunk": Column(
+                label=_("Margin, shrunk, {currency}").format(currency=unit), kind="money", low="shrunk_low",
+                high="shrunk_high",
+            ),
+            "raw": Column(
+                label=_("Raw, {currency}").format(currency=unit), kind="money", low="raw_low", high="raw_high"
+            ),
+        }  # fmt: skip
+        foot = _("{level} intervals. {how} Prior of the lift: {priors}.").format(
+            priors="; ".join(dict.fromkeys(self.rows["prior"])),
+            level=percent(self.level, digits=0),
+            how=self.definitions()["ab_test.monthly.raw"].text,
+        )
+        return table(self.rows, columns, title=_("What a roll-out would bring"), foot=foot, rows=30)
+
+
+def worth(
+    analyses: tuple[Analysis, ...], *, margin: float, level: float = 0.90, customers: pd.DataFrame | None = None
+) -> Worth:
+    """Monthly margin of a roll-out.
+
+    Where the number that a roll-out reaches is not registered, it is the test's own traffic a month; without dates, 1,000 units.
+
+    Args:
+        analyses: The tests.
+        margin: Share of revenue that is margin.
+        level: Coverage of the intervals.
+        customers: The `customers` table of the CLV findings, with `value` (expected margin a customer), where there is one.
+    """
+    rows = []
+    for one in analyses:
+        if not one.sound or not one.test.registered:
+            continue
+        for own in one.judged:
+            metric = own.cell.metric
+            if own.cell.variant != one.variant or own.cell.pair.reason or metric.role == "guardrail":
+                continue
+            if is_money(metric) and metric.type == "mean":
+                rows.append(_row(one, own, analyses, value=margin, level=level))
+            elif metric.type == "proportion" and customers is not None and metric.role == "success" and len(customers):
+                rows.append(
+                    _row(one, own, analyses, value=float(customers["value"].mean()), level=level, through="clv")
+                )
+    columns = [
+        "id",
+        "name",
+        "through",
+        "n",
+        "reached",
+        "monthly",
+        "prior",
+        *(f"{part}{end}" for part in ("raw", "shrunk") for end in ("", "_low", "_high")),
+    ]
+    return Worth(rows=pd.DataFrame(rows, columns=columns), margin=margin, level=level)
+
+
+def reached(one: Analysis) -> float:
+    """Units a month that a roll-out would reach."""
+    test, counted = one.test, one.profile
+    monthly = test.eligible_per_month or (counted.units / counted.days * MONTH if counted.days else PER)
+    return float(monthly * test.rollout)
+
+
+def _row(
+    one: Analysis, own: Judged, analyses: tuple[Analysis, ...], *, value: float, level: float, through: str = ""
+) -> dict[str, Any]:
+    effect = compare(own.cell.pair, alpha=1 - level)
+    units = reached(one)
+    factor = units * value
+    prior = prior_of(one, own.cell.metric.name, analyses)
+    size = abs(own.cell.pair.control.value)
+    shrunk = winner(
+        float(effect.difference.value or 0.0),
+        float(effect.standard_error or 0.0),
+        prior_mean=prior.mean * size,
+        prior_sd=prior.sd * size,
+        level=level,
+    )
+    name = f"{shown_test(one.test)}, {shown_metric(own.cell.metric).lower()}"
+    return {
+        "id": f"{one.test.id}.{own.cell.key}",
+        "name": name + (_(", each new customer at their lifetime value") if through else ""),
+        "through": through,
+        "n": effect.n_control + effect.n_treatment,
+        "reached": units,
+        "monthly": bool(one.test.eligible_per_month or one.profile.days),
+        "prior": prior_words(shown_test(one.test), prior),
+        "raw": float(effect.difference.value or 0.0) * factor,
+        "raw_low": effect.difference.low * factor,
+        "raw_high": effect.difference.high * factor,
+        "shrunk": shrunk.value * factor,
+        "shrunk_low": shrunk.low * factor,
+        "shrunk_high": shrunk.high * factor,
+    }
