@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from helpers.reporting import figures
 from helpers.reporting.tables import clean
@@ -102,6 +102,10 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
         raise ValueError("the notebook has no H1 to be the report's title")
     figures.use_accent(brand.colour)
     body, _resources = _exporter().from_notebook_node(shown)
+    for item in contents:
+        # The exporter names headings only together with a link of its own on each.
+        told = escape(item["text"])
+        body = body.replace(f"<h2>{told}</h2>", f'<h2 id="{escape(item["id"])}">{told}</h2>', 1)
     passed = sum(check.status == "pass" for check in findings.checks)
     return page(
         "report.html.j2",

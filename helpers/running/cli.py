@@ -97,7 +97,7 @@ def check(names: Clients = None, params: ParamsDir = None) -> None:
             _complain(f"{client}: {error}")
             bad = True
             continue
-        out.print(f"[bold]{client}[/bold]: orders from {tables.first} to {tables.last}")
+        out.print(f"[bold]{client}[/bold]: data from {tables.first} to {tables.last}")
         for health in tables.health.values():
             out.print(
                 f"  {health.table}: {health.rows_in} rows in, {health.rows_kept} kept, "

@@ -90,6 +90,59 @@ def histories(n: int, seed: int = 1) -> pd.DataFrame:
     return pd.DataFrame({"x": x, "t_x": np.minimum(t_x, T), "T": T})
 
 
+END_TO_END = """
+import json, resource, sys, time
+started = time.perf_counter()
+from datetime import datetime
+import ibis
+from helpers import clv
+from helpers.clv.topic import Params
+orders = ibis.duckdb.connect().read_parquet(sys.argv[1])
+base = clv.histories(orders, as_of=datetime(1998, 1, 1))
+model = clv.fit_model(base, settings=Params(), seed=1)
+value = clv.predict(model, horizon_months=24, margin=0.35, discount_rate=0.1, cac=10.0, seed=1)
+total = value.numbers()["clv.total"]
+print(json.dumps({"seconds": time.perf_counter() - started, "customers": len(value.customers), "tier": model.purchase.tier,
+                  "value": total.value, "low": total.low, "high": total.high,
+                  "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+"""
+
+
+def order_log(n: int, seed: int = 1) -> pd.DataFrame:
+    """An order log of BG/NBD customers at CDNOW's parameters, with Gamma-Gamma spend, over 1997."""
+    rng = np.random.default_rng(seed)
+    rate, stop = rng.gamma(0.2426, 1 / (4.4136 * 7), n), rng.beta(0.7929, 2.4259, n)
+    born, nu = rng.integers(0, 84, n).astype(float), rng.gamma(3.74, 1 / 15.44, n)
+    who, now = np.arange(n), born.copy()
+    parts = []
+    while len(who):
+        parts.append((who, now[who], rng.gamma(6.25, 1 / nu[who])))
+        now[who] += rng.exponential(1.0, len(who)) / np.maximum(rate[who], 1e-12)
+        first = len(parts) == 1
+        who = who[(now[who] < 365) & (first | (rng.random(len(who)) >= stop[who]))]
+    customer, day, value = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return pd.DataFrame(
+        {
+            "customer_id": customer.astype(str),
+            "ordered_at": pd.Timestamp("1997-01-01") + pd.to_timedelta(day, "D").floor("s"),
+            "revenue": value.round(2),
+            "kind": "order",
+        }
+    )
+
+
+def end_to_end(folder: Path) -> None:
+    """From the log of a million customers to their values, in a process of its own."""
+    path = folder / "log.parquet"
+    log = order_log(MILLION)
+    log.to_parquet(path)
+    found = run(sys.executable, END_TO_END, path)
+    sys.stdout.write(
+        f"{found['customers']:,} customers, {len(log):,} orders, log to values with intervals, tier {found['tier']}: "
+        f"{found['seconds']:.0f} s, {found['mb']:,.0f} MB (alone, nothing to compare with)\n"
+    )
+
+
 def run(python: str, code: str, *arguments: object) -> dict[str, object]:
     """What a script prints as JSON in its last line."""
     done = subprocess.run([python, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False)
@@ -102,11 +155,13 @@ def run(python: str, code: str, *arguments: object) -> dict[str, object]:
 def main(peer: str | None, sizes: tuple[int, ...]) -> None:
     """Print a line a size and tier."""
     with tempfile.TemporaryDirectory() as folder:
-        for n in sizes:
+        if MILLION in sizes:
+            end_to_end(Path(folder))
+        for n in (size for size in sizes if size != MILLION):
             path = Path(folder) / f"{n}.parquet"
             histories(n).to_parquet(path)
-            theirs = run(peer, THEIRS, path) if peer and n <= max(SIZES) else None
-            for tier in ("fast", "full") if n <= max(SIZES) else ("auto",):
+            theirs = run(peer, THEIRS, path) if peer else None
+            for tier in ("fast", "full"):
                 ours = run(sys.executable, OURS, path, tier)
                 told = f"{n:>9,} {tier}: {ours['mb']:,.0f} MB, warm/cold {ours['warm']['seconds'] / ours['cold']['seconds']:.2f}"
                 if theirs:

@@ -91,6 +91,22 @@ def test_a_client_of_tests_alone_gets_a_verdict_and_a_broken_test_holds_back_its
     assert findings(ran[0], "tested", "pulse")["status"] == "skipped"
 
 
+def test_a_client_of_subscriptions_alone_gets_the_value_of_its_contracts(demo_data, tmp_path):
+    folder = tmp_path / "params"
+    folder.mkdir()
+    client(folder, "boxes", f"subscriptions: {{from: {demo_data / 'subscriptions.parquet'}}}")
+    reports = tmp_path / "reports"
+    done = valuebook("run", "boxes", "--topic", "clv", "--params", folder, "--reports", reports)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = findings(reports, "boxes", "clv")
+    assert found["headline"].startswith("The 336 active contracts")
+    assert {"contracts.rlv.total", "contracts.retention", "contracts.backtest.actual"} <= found["numbers"].keys()
+    (page,) = reports.glob("boxes/*/clv.html")
+    text = page.read_text()
+    assert '<h2 id="Contracts">' in text
+    assert "What customers are worth" not in text.split('<details class="code">')[0]
+
+
 def test_segments_of_the_files_add_up_to_the_json(ran):
     reports, _done = ran
     found = findings(reports, "shop", "segmentation")

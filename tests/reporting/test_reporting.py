@@ -179,6 +179,29 @@ def test_a_page_has_the_verdict_first_and_code_folded_away():
     assert "<details" in html[: html.index("secret_code()")]
 
 
+def test_links_of_the_contents_lead_to_their_headings():
+    html = render(
+        notebook("<p>an output</p>", prose="# Title\n\n## What it's & rests <on>"),
+        findings=findings(),
+        provenance=PROVENANCE,
+        brand=BRAND,
+    )
+    links = re.findall(r'href="#([^"]+)"', html)
+    assert len(links) > 2
+    assert set(links) <= set(re.findall(r'id="([^"]+)"', html))
+
+
+def test_a_section_that_shows_nothing_is_left_out():
+    cells = notebook("<p>an output</p>").cells
+    empty = notebook("", prose="## Nothing here").cells
+    full = notebook("", "<p>another</p>", prose="## Something here").cells
+    made = nbformat.v4.new_notebook(cells=[*cells, *empty, *full])
+    html = render(made, findings=findings(), provenance=PROVENANCE, brand=BRAND)
+    assert "Nothing here" not in html
+    assert "Something here" in html
+    assert html.count("secret_code()") == 4
+
+
 def test_a_blocked_verdict_says_so_at_the_top():
     html = page(status="blocked", reason="The split is broken.")
     assert html.index("Do not use this for the decision.") < html.index("Customers brought")
