@@ -29,7 +29,7 @@ CHAINS = 2
 FEWEST_DRAWS = 1000
 PLAIN = {"tune": 400, "target_accept": 0.8}
 # Between few groups, the spread's posterior has a narrow neck: short steps go through it, long ones diverge.
-POOLED = {"tune": 1000, "target_accept": 0.98}
+CAREFUL = {"tune": 1000, "target_accept": 0.98}
 STEP = 1e-4
 ROUNDS = 3
 EVEN_K = 0.4
@@ -251,11 +251,11 @@ def fit(
     made = compiled(family, data, pooled=pooled)
     about = {"units": len(data["weight"]), "customers": round(float(data["weight"].sum()))}
     if pooled or tier == "full":
-        return _nuts(family, made, draws=draws, seed=seed, about=about)
+        return _sampled(family, made, draws=draws, seed=seed, about=about)
     quick = _laplace(family, made, draws=draws, seed=seed, about=about)
     if tier == "fast" or (tier == "auto" and quick.sound):
         return quick
-    return _nuts(family, made, draws=draws, seed=seed, about={**about, "k": quick.k})
+    return _sampled(family, made, draws=draws, seed=seed, about={**about, "k": quick.k})
 
 
 def _laplace(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str, Any]) -> Posterior:
@@ -312,13 +312,21 @@ def _weighted(
     return drawn, weight / weight.sum(), float(k)
 
 
-def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str, Any]) -> Posterior:
+def _sampled(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str, Any]) -> Posterior:
+    """NUTS; where its chains disagree, once more with short steps and more of them."""
+    pooled = len(made.density.start) > made.density.size
+    found = _nuts(family, made, draws=draws, seed=seed, about=about, careful=pooled)
+    if pooled or found.sound:
+        return found
+    return _nuts(family, made, draws=draws, seed=seed, about=about, careful=True)
+
+
+def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str, Any], careful: bool) -> Posterior:
     import nutpie
     from arviz_stats.base import array_stats
 
     density = made.density
     evaluate = density.of_data()
-    pooled = len(density.start) > density.size
     spread = np.resize([spread for _, spread in families()[family][0]], len(density.start))
 
     def start(chain_seed: int) -> NDArray:
@@ -336,8 +344,8 @@ def _nuts(family: str, made: Compiled, *, draws: int, seed: int, about: dict[str
     )
     trace = nutpie.sample(
         program,
-        draws=max(draws, 2 * FEWEST_DRAWS if pooled else FEWEST_DRAWS),
-        **(POOLED if pooled else PLAIN),
+        draws=max(draws, 2 * FEWEST_DRAWS if careful else FEWEST_DRAWS),
+        **(CAREFUL if careful else PLAIN),
         chains=CHAINS,
         cores=CHAINS,
         seed=seed,

@@ -27,6 +27,7 @@ DRAWS = 40
 LIVES = 4000
 COHORTS = 5
 SEASONS = 24
+COHORT_COLUMNS = ["cohort", "month", "customers", "actual", "expected"]
 
 
 @where_given
@@ -149,11 +150,13 @@ def _cohorts(days: ir.Table, births: tuple[pd.Series, NDArray], model: Model, *,
     youngest = on.groupby(quarters).max()
     whole = ((pd.Timestamp(as_of) - youngest).dt.days / MONTH).astype(int)
     usable = whole[whole > 0].index
+    if not len(usable):
+        return pd.DataFrame(columns=COHORT_COLUMNS)
     chosen = [
         usable[place] for place in np.unique(np.linspace(0, len(usable) - 1, min(COHORTS, len(usable))).astype(int))
     ]
     rows = []
-    most = int(whole.max()) if len(usable) else 0
+    most = int(whole.max())
     curves = _curves(model, MONTH * np.arange(1, most + 1))
     for cohort in chosen:
         mine = counts[counts["cohort"] == cohort].groupby("age")["orders"].sum()
@@ -168,7 +171,7 @@ def _cohorts(days: ir.Table, births: tuple[pd.Series, NDArray], model: Model, *,
             }
             for month, value in enumerate(actual)
         ]
-    return pd.DataFrame(rows, columns=["cohort", "month", "customers", "actual", "expected"])
+    return pd.DataFrame(rows, columns=COHORT_COLUMNS)
 
 
 def _curves(model: Model, ahead: NDArray) -> NDArray:

@@ -118,6 +118,15 @@ def test_cohort_curves_hold_only_months_that_all_have_seen(ledger):
     assert course.cohorts["actual"].tolist() == [0.0, 1.0, 1.0, 1.5]
 
 
+def test_a_log_of_one_order_is_told_in_words(ledger):
+    course, model = tracked([("a", START, 5.0)], ledger, days=20)
+    assert "Too few customers" in course.sentence().text
+    assert "no two whole months" in course.figure().text
+    assert "No cohort" in course.cohort_figure().text
+    clv.silence(model).figure()
+    clv.prior_predictive(model, seed=1).figure()
+
+
 def test_the_priors_have_room_for_ordinary_clients_and_not_for_absurd_ones(ledger):
     _, model = tracked(poisson_log(80, seed=9, rate=0.003), ledger)
     prior = clv.prior_predictive(model, seed=1)
