@@ -102,10 +102,9 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
         raise ValueError("the notebook has no H1 to be the report's title")
     figures.use_accent(brand.colour)
     body, _resources = _exporter().from_notebook_node(shown)
-    for item in contents:
-        # The exporter names headings only together with a link of its own on each.
-        told = escape(item["text"])
-        body = body.replace(f"<h2>{told}</h2>", f'<h2 id="{escape(item["id"])}">{told}</h2>', 1)
+    # The exporter names headings only together with a link of its own on each. Prose alone has bare ones, in the same order.
+    names = iter([escape(item["id"]) for item in contents])
+    body = re.sub("<h2>", lambda _bare: f'<h2 id="{next(names)}">', body, count=len(contents))
     passed = sum(check.status == "pass" for check in findings.checks)
     return page(
         "report.html.j2",

@@ -181,7 +181,7 @@ def test_a_page_has_the_verdict_first_and_code_folded_away():
 
 def test_links_of_the_contents_lead_to_their_headings():
     html = render(
-        notebook("<p>an output</p>", prose="# Title\n\n## What it's & rests <on>"),
+        notebook("<p>an output</p>", prose="# Title\n\n## What it's & rests on"),
         findings=findings(),
         provenance=PROVENANCE,
         brand=BRAND,
