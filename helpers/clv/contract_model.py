@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from helpers.clv import contractual
-from helpers.clv.fit import LARGEST_K, LARGEST_RHAT, SMALLEST_ESS
+from helpers.clv.sampling import sampler_check, sampler_columns, sampler_foot, sampler_row
 from helpers.reporting.figures import Figure, Theme, figure, label_end, percent_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
@@ -100,22 +100,7 @@ class ContractModel(Result):
 
     def checks(self) -> list[Check]:
         """What the sampler says, whether tenure counts, and which contracts were left out."""
-        return [self._sampler_check(), self._tenure_check(), *self.base.checks()]
-
-    def _sampler_check(self) -> Check:
-        used = self._used
-        value: Any = used.k if used.tier == "fast" else used.rhat
-        return Check(
-            id="contracts.sampler",
-            status="pass" if used.sound else "fail",
-            value=value,
-            threshold=f"k <= {LARGEST_K}"
-            if used.tier == "fast"
-            else f"R-hat <= {LARGEST_RHAT}, ESS >= {SMALLEST_ESS:.0f}",
-            message=_("The sampler's own checks hold.")
-            if used.sound
-            else _("The sampler did not reach a trustworthy answer; more data or another model is needed."),
-        )
+        return [sampler_check("contracts.sampler", self._used), self._tenure_check(), *self.base.checks()]
 
     def _tenure_check(self) -> Check:
         messages = {
@@ -150,34 +135,13 @@ class ContractModel(Result):
     def table(self) -> Table:
         """How each part was fitted."""
         rows = [
-            {
-                "part": NAMES[posterior.family],
-                "use": _("in use") if posterior.family == self.family else "",
-                "tier": _("full (NUTS)") if posterior.tier == "full" else _("fast (Laplace, importance sampling)"),
-                "k": posterior.k,
-                "rhat": posterior.rhat,
-                "ess": posterior.ess,
-                "divergences": posterior.divergences,
-                "contracts": posterior.customers,
-                "units": posterior.units,
-            }
+            sampler_row(NAMES[posterior.family], posterior)
+            | {"use": _("in use") if posterior.family == self.family else ""}
             for posterior in (self.sbg, self.bdw)
         ]
-        columns = {
-            "part": Column(label=_("Model")),
-            "use": Column(label=_("In use")),
-            "tier": Column(label=_("Fitted by")),
-            "k": Column(label=_("Pareto k"), kind="decimal"),
-            "rhat": Column(label=_("R-hat"), kind="decimal"),
-            "ess": Column(label=_("Effective draws"), kind="number"),
-            "divergences": Column(label=_("Divergences"), kind="number"),
-            "contracts": Column(label=_("Contracts"), kind="number"),
-            "units": Column(label=_("Distinct rows"), kind="number"),
-        }
-        foot = _("Sound means: k up to {k}, or R-hat up to {rhat} with {ess} effective draws.").format(
-            k=number(LARGEST_K, digits=1), rhat=number(LARGEST_RHAT, digits=2), ess=number(SMALLEST_ESS)
-        )
-        return table(pd.DataFrame(rows), columns, title=_("How the renewal models were fitted"), foot=foot)
+        part, *others = sampler_columns(n=_("Contracts")).items()
+        columns = dict([part, ("use", Column(label=_("In use"))), *others])
+        return table(pd.DataFrame(rows), columns, title=_("How the renewal models were fitted"), foot=sampler_foot())
 
     def parameter_table(self) -> Table:
         """Parameters of each group with their intervals."""

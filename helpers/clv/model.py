@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from helpers.clv import purchase, spend
-from helpers.clv.fit import LARGEST_K, LARGEST_RHAT, SMALLEST_ESS, Posterior, fit
+from helpers.clv.fit import Posterior, fit
+from helpers.clv.sampling import sampler_check, sampler_columns, sampler_foot, sampler_row
 from helpers.reporting.findings import Check, Definition, Number, Result, where_given
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, number, percent, plural
@@ -108,7 +109,7 @@ class Model(Result):
     def checks(self) -> list[Check]:
         """What the samplers say, whether spend depends on frequency, and who was left out."""
         found = [
-            _sampler_check(name, posterior)
+            sampler_check(f"clv.sampler.{name}", posterior)
             for name, posterior in (
                 ("purchase", self.purchase),
                 ("spend", self.spend),
@@ -144,38 +145,13 @@ class Model(Result):
 
     def table(self) -> Table:
         """How each part was fitted."""
-        rows = []
-        for name, posterior in (
-            (purchase.NAMES[self.process], self.purchase),
-            ("Gamma-Gamma", self.spend),
-            (_("Gamma-Gamma with frequency"), self.tilted),
-        ):
-            rows.append(
-                {
-                    "part": name,
-                    "tier": _("full (NUTS)") if posterior.tier == "full" else _("fast (Laplace, importance sampling)"),
-                    "k": posterior.k,
-                    "rhat": posterior.rhat,
-                    "ess": posterior.ess,
-                    "divergences": posterior.divergences,
-                    "customers": posterior.customers,
-                    "units": posterior.units,
-                }
-            )
-        columns = {
-            "part": Column(label=_("Model")),
-            "tier": Column(label=_("Fitted by")),
-            "k": Column(label=_("Pareto k"), kind="decimal"),
-            "rhat": Column(label=_("R-hat"), kind="decimal"),
-            "ess": Column(label=_("Effective draws"), kind="number"),
-            "divergences": Column(label=_("Divergences"), kind="number"),
-            "customers": Column(label=_("Customers"), kind="number"),
-            "units": Column(label=_("Distinct rows"), kind="number"),
-        }
-        foot = _("Sound means: k up to {k}, or R-hat up to {rhat} with {ess} effective draws.").format(
-            k=number(LARGEST_K, digits=1), rhat=number(LARGEST_RHAT, digits=2), ess=number(SMALLEST_ESS)
-        )
-        return table(pd.DataFrame(rows), columns, title=_("How the models were fitted"), foot=foot)
+        rows = [
+            sampler_row(purchase.NAMES[self.process], self.purchase),
+            sampler_row("Gamma-Gamma", self.spend),
+            sampler_row(_("Gamma-Gamma with frequency"), self.tilted),
+        ]
+        columns = sampler_columns(n=_("Customers"))
+        return table(pd.DataFrame(rows), columns, title=_("How the models were fitted"), foot=sampler_foot())
 
     def parameter_table(self) -> Table:
         """Parameters with their intervals, times in days."""
@@ -267,18 +243,3 @@ def _spend_history(base: Base, use: str) -> tuple[NDArray, NDArray]:
     total = frame["spend_total" if use == "repeat" else "total"].to_numpy(float)
     known = (x > 0) & (total > 0)
     return np.where(known, x, 0.0), np.where(known, total, 0.0)
-
-
-def _sampler_check(name: str, posterior: Posterior) -> Check:
-    value: Any = posterior.k if posterior.tier == "fast" else posterior.rhat
-    return Check(
-        id=f"clv.sampler.{name}",
-        status="pass" if posterior.sound else "fail",
-        value=value,
-        threshold=f"k <= {LARGEST_K}"
-        if posterior.tier == "fast"
-        else f"R-hat <= {LARGEST_RHAT}, ESS >= {SMALLEST_ESS:.0f}",
-        message=_("The sampler's own checks hold.")
-        if posterior.sound
-        else _("The sampler did not reach a trustworthy answer; more data or another model is needed."),
-    )

@@ -12,7 +12,8 @@ import numpy as np
 from scipy import stats
 
 from helpers.clv import contractual, purchase, spend
-from helpers.clv.fit import families, fit
+from helpers.clv.density import families
+from helpers.clv.fit import fit
 from tests.calibration.record import write
 
 CUSTOMERS = 300

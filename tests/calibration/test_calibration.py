@@ -10,7 +10,7 @@ from scipy import stats
 from helpers.ab_test import arms
 from helpers.ab_test.estimate import compare
 from helpers.ab_test.moments import Moments
-from helpers.clv.fit import families
+from helpers.clv.density import families
 from tests.calibration import ab_test
 from tests.calibration.clusters import NOISE, false_alarms, recovery
 from tests.calibration.clv import ranks

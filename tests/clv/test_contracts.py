@@ -20,8 +20,9 @@ from helpers.clv.contract_futures import MOST_PRICES, discounts, schedule, units
 from helpers.clv.contract_model import ContractModel
 from helpers.clv.contract_predict import predict_contracts
 from helpers.clv.contracts import PERIODS, contracts, renewals_seen
+from helpers.clv.density import compiled
 from helpers.clv.expect import MONTH
-from helpers.clv.fit import Posterior, compiled
+from helpers.clv.fit import Posterior
 from helpers.errors import TopicSkippedError
 from helpers.reporting.figures import Figure
 from helpers.reporting.findings import Absent, gather

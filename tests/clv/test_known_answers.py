@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from helpers.clv import contractual, expect, purchase, spend
-from helpers.clv.fit import build, maximum_likelihood
+from helpers.clv.density import build
+from helpers.clv.fit import maximum_likelihood
 
 # Fader, Hardie & Lee 2005; Batislam et al. 2007; Fader & Hardie's notes; all on the CDNOW sample.
 PURCHASE = {

@@ -10,7 +10,8 @@ import pytest
 
 from helpers import clv
 from helpers.clv import expect, purchase
-from helpers.clv.fit import compiled, fit, maximum_likelihood
+from helpers.clv.density import compiled
+from helpers.clv.fit import fit, maximum_likelihood
 from helpers.clv.simulate import simulate
 from helpers.clv.topic import Params
 from helpers.errors import TopicSkippedError
