@@ -43,6 +43,7 @@ calibrate: $(READY) ## Run the statistical calibrations in full and rewrite thei
 	$(BIN)/python -m tests.calibration.coverage
 	$(BIN)/python -m tests.calibration.clusters
 	$(BIN)/python -m tests.calibration.clv
+	$(BIN)/python -m tests.calibration.clv_predictive
 	$(BIN)/python -m tests.calibration.ab_test
 
 bench: $(READY) $(PEERS)/.ready ## Print the benchmarks, as ratios within one run

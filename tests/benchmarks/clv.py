@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tests.clv.simulated import CDNOW, order_log
+
 SIZES = (2_357, 23_570, 100_000)
 MILLION = 1_000_000
 DAYS = 273
@@ -76,8 +78,8 @@ print(json.dumps({"seconds": seconds, "fit": fitted, "mb": resource.getrusage(re
 def histories(n: int, seed: int = 1) -> pd.DataFrame:
     """BG/NBD customers at CDNOW's parameters (in days), acquired over twelve weeks."""
     rng = np.random.default_rng(seed)
-    rate = rng.gamma(0.2426, 1 / (4.4136 * 7), n)
-    stop = rng.beta(0.7929, 2.4259, n)
+    rate = rng.gamma(CDNOW["r"], 1 / CDNOW["alpha"], n)
+    stop = rng.beta(CDNOW["a"], CDNOW["b"], n)
     T = DAYS - rng.integers(0, 84, n).astype(float)
     x, t_x, now = np.zeros(n), np.zeros(n), np.zeros(n)
     alive = np.ones(n, dtype=bool)
@@ -98,7 +100,7 @@ import ibis
 from helpers import clv
 from helpers.clv.topic import Params
 orders = ibis.duckdb.connect().read_parquet(sys.argv[1])
-base = clv.histories(orders, as_of=datetime(1998, 1, 1))
+base = clv.histories(orders, as_of=datetime(2024, 12, 31))
 model = clv.fit_model(base, settings=Params(), seed=1)
 value = clv.predict(model, horizon_months=24, margin=0.35, discount_rate=0.1, cac=10.0, seed=1)
 total = value.numbers()["clv.total"]
@@ -108,33 +110,10 @@ print(json.dumps({"seconds": time.perf_counter() - started, "customers": len(val
 """
 
 
-def order_log(n: int, seed: int = 1) -> pd.DataFrame:
-    """An order log of BG/NBD customers at CDNOW's parameters, with Gamma-Gamma spend, over 1997."""
-    rng = np.random.default_rng(seed)
-    rate, stop = rng.gamma(0.2426, 1 / (4.4136 * 7), n), rng.beta(0.7929, 2.4259, n)
-    born, nu = rng.integers(0, 84, n).astype(float), rng.gamma(3.74, 1 / 15.44, n)
-    who, now = np.arange(n), born.copy()
-    parts = []
-    while len(who):
-        parts.append((who, now[who], rng.gamma(6.25, 1 / nu[who])))
-        now[who] += rng.exponential(1.0, len(who)) / np.maximum(rate[who], 1e-12)
-        first = len(parts) == 1
-        who = who[(now[who] < 365) & (first | (rng.random(len(who)) >= stop[who]))]
-    customer, day, value = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return pd.DataFrame(
-        {
-            "customer_id": customer.astype(str),
-            "ordered_at": pd.Timestamp("1997-01-01") + pd.to_timedelta(day, "D").floor("s"),
-            "revenue": value.round(2),
-            "kind": "order",
-        }
-    )
-
-
 def end_to_end(folder: Path) -> None:
     """From the log of a million customers to their values, in a process of its own."""
     path = folder / "log.parquet"
-    log = order_log(MILLION)
+    log = order_log(MILLION, days=365, truth=CDNOW, seed=1)
     log.to_parquet(path)
     found = run(sys.executable, END_TO_END, path)
     sys.stdout.write(

@@ -19,7 +19,7 @@ from tests.calibration.record import write
 CUSTOMERS = 300
 DRAWS = 400
 BINS = 10
-RUNS = 100
+RUNS = 400
 # Priors reach bases in which nothing happens or thousands of orders do; those cost time and teach nothing more.
 MOST_ORDERS = 3000
 DAYS = 400.0

@@ -11,7 +11,7 @@ from helpers.ab_test import arms
 from helpers.ab_test.estimate import compare
 from helpers.ab_test.moments import Moments
 from helpers.clv.density import families
-from tests.calibration import ab_test
+from tests.calibration import ab_test, clv_predictive
 from tests.calibration.clusters import NOISE, false_alarms, recovery
 from tests.calibration.clv import ranks
 from tests.calibration.coverage import coverage
@@ -38,9 +38,29 @@ def test_in_the_full_calibration_noise_is_called_noise_and_planted_groups_are_fo
 def test_in_the_full_calibration_ranks_of_every_clv_model_are_uniform():
     table = pd.read_csv(HERE / "clv.csv")
     assert set(table["family"]) == set(families())
-    assert (table["runs"] >= 100).all()
+    assert (table["runs"] >= 400).all()
     # Bonferroni over the table's rows: a right sampler fails this once in a hundred tables.
     assert (table["p_uniform"] > 0.01 / len(table)).all()
+
+
+def test_in_the_full_calibration_predictive_intervals_hold_customers_and_bases():
+    table = pd.read_csv(HERE / "clv_predictive.csv")
+    table = table[table["part"] == "coverage"]
+    assert set(table["case"]) == set(clv_predictive.PROCESSES)
+    assert (table["runs"] >= 100).all()
+    assert table["inside"].between(0.85, 0.97).all()
+    # Four standard errors of a share over the runs.
+    assert (table["totals_inside"] > 0.9 - 4 * np.sqrt(0.9 * 0.1 / table["runs"])).all()
+
+
+def test_in_the_full_calibration_spend_that_goes_with_frequency_is_told_from_spend_that_does_not():
+    table = pd.read_csv(HERE / "clv_predictive.csv")
+    none, some = (row for _, row in table[table["part"] == "dependence"].sort_values("case").iterrows())
+    assert min(none["runs"], some["runs"]) >= 300
+    assert none["correlation"] == pytest.approx(0.0, abs=0.02)
+    assert none["flagged"] < 0.05
+    assert some["correlation"] == pytest.approx(0.24, abs=0.02)
+    assert some["flagged"] > 0.95
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +176,20 @@ def test_fresh_ranks_are_not_far_from_uniform(family):
     placed, _nuts, _again = ranks(family, runs=12, seed=77)
     # The mean rank of twelve uniform ones lies within four standard errors of the middle.
     assert np.abs(placed.mean(axis=0) / 99 - 0.5).max() < 4 * np.sqrt(1 / 12 / 12)
+
+
+@pytest.mark.slow
+def test_fresh_bases_show_dependence_where_it_is_and_not_where_it_is_not():
+    none, some = (clv_predictive.dependence(size, runs=20, seed=900) for size in clv_predictive.ELASTICITIES)
+    # Of twenty bases, three false alarms at a rate of 5 % would be met once in thirteen; four once in sixty.
+    assert none["flagged"] <= 3 / 20
+    assert some["flagged"] >= 18 / 20
+
+
+@pytest.mark.slow
+def test_fresh_predictive_intervals_hold_customers():
+    found = clv_predictive.coverage("mbg_nbd", runs=3, seed=900)
+    assert 0.85 <= found["inside"] <= 0.975
 
 
 @pytest.mark.slow

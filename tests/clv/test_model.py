@@ -72,10 +72,10 @@ def test_compressed_density_and_gradient_equal_the_full_ones(process):
 
 @pytest.mark.parametrize("process", TRUTH)
 def test_fast_tier_agrees_with_nuts(process):
-    frame = histories_of(process, 1500, seed=5).round()
+    frame = histories_of(process, 800, seed=5).round()
     data = purchase.compressed(purchase.Rows.of(frame["x"], frame["t_x"], frame["T"]))
-    # Enough draws for their own noise to be well below the tenth of a deviation.
-    fast, full = (fit(process, data, tier=tier, draws=4000) for tier in ("fast", "full"))
+    # Enough draws for their own noise to be well below the tenth of a deviation (NUTS draws so many in each chain).
+    fast, full = fit(process, data, tier="fast", draws=4000), fit(process, data, tier="full", draws=2000)
     assert fast.sound
     assert full.sound
     gap = (fast.theta.mean(axis=(0, 1)) - full.theta.mean(axis=(0, 1))) / full.theta.std(axis=(0, 1))
@@ -204,7 +204,8 @@ def run_all(orders, *, as_of, margin=0.4, horizon=12, cac=10.0):
 
 HOSTILE = {
     "nobody repeats": [(f"c{i}", i % 100, 20.0) for i in range(60)],
-    "everybody repeats daily": [(f"c{i}", day, 10.0 + i % 3) for i in range(40) for day in range(90)],
+    # Also the base with more than 200 orders a customer.
+    "everybody repeats daily": [(f"c{i}", day, 10.0 + i % 3) for i in range(40) for day in range(-160, 90)],
     "one customer": [("c", 3, 20.0)],
     "ten customers": [(f"c{i}", day, 15.0) for i in range(10) for day in (i, i + 30, i + 65)],
     "refunds outweigh orders": [
@@ -232,6 +233,16 @@ def test_odd_bases_give_finite_numbers(case, ledger):
     value.table()
     if case == "refunds outweigh orders":
         assert value.numbers()["clv.total"].value < 0
+
+
+def test_a_horizon_longer_than_the_log_is_warned_of(ledger):
+    rows = [(f"c{i}", datetime(2024, 1, 1) + pd.Timedelta(days=i % 50), 20.0) for i in range(60)]
+    rows += [(f"c{i}", datetime(2024, 3, 1) + pd.Timedelta(days=i), 25.0) for i in range(30)]
+    for horizon, status in ((3, "pass"), (60, "warn")):
+        _, value, plan = run_all(ledger(rows), as_of=datetime(2024, 5, 1), horizon=horizon)
+        (check,) = [check for check in value.checks() if check.id == "clv.horizon"]
+        assert check.status == status
+        assert all(np.isfinite(number.value) for number in (value.numbers() | plan.numbers()).values())
 
 
 def test_negative_margins_work(ledger):
