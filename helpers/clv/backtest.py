@@ -73,7 +73,7 @@ def backtest(
         if base.n < FEWEST:
             break
         known = base.customers
-        later = _later(orders, origin=origin, until=until)
+        later = _later(orders, origin=origin, until=origin + timedelta(days=ahead))
         actual = later.groupby("customer_id").size().reindex(known["customer_id"]).fillna(0).to_numpy(float)
         row, curve, tenths = _one(base, actual, later, settings=settings, ahead=ahead, seed=seed + place)
         rows.append({"origin": origin.date(), "days": ahead, "customers": base.n, **row})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -45,6 +45,22 @@ def test_cdnow_trips_the_gate(log, ledger):
     assert findings.status == "blocked"
     assert findings.decisions == ()
     assert "Do not decide on these values" in findings.reason
+
+
+def test_every_origin_is_held_against_as_many_days_as_were_predicted(ledger):
+    """One order a week and customer for as long as the log lasts: whatever the origin, the days ahead hold as many."""
+    start, weeks = datetime(2023, 1, 2), 104
+    log = [(f"c{i}", start + timedelta(weeks=week, hours=i), 10.0) for i in range(40) for week in range(weeks)]
+    proof = clv.backtest(
+        ledger(log),
+        until=start + timedelta(weeks=weeks),
+        first=start,
+        settings=Params(origins=3, draws=400),
+        seed=1,
+    )
+    assert len(proof.origins) >= 2
+    assert (proof.origins["days"] == weeks * 7 // 2).all()
+    assert (proof.origins["actual"] == 40 * weeks // 2).all()
 
 
 def test_a_log_too_short_to_hold_back_says_so(ledger):
