@@ -136,6 +136,13 @@ class Periods(Section):
     grain: Grain = "quarter"
 
 
+class Run(Section):
+    """What one notebook may take before it is stopped. Without `memory_gb`, notebooks that run side by side share the machine."""
+
+    timeout_minutes: float = Field(default=30, gt=0, le=24 * 60)
+    memory_gb: float | None = Field(default=None, gt=0)
+
+
 class ClientParams(Section):
     """Everything a study needs to know about one client. Topics add a section each (`helpers/<topic>/topic.py`)."""
 
@@ -149,6 +156,7 @@ class ClientParams(Section):
     data: Data
     economics: Economics = Economics()
     periods: Periods = Periods()
+    run: Run = Run()
 
     @field_validator("timezone")
     @classmethod

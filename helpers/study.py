@@ -189,8 +189,10 @@ class Study:
         aside = [health.quarantine for health in self.tables.health.values() if len(health.quarantine)]
         if not aside:
             return {}
-        write_parquet(self.folder / "tables/quarantine.parquet", pd.concat(aside, ignore_index=True))
-        return {"quarantine": "tables/quarantine.parquet"}
+        # Topics read different tables and may run side by side: each has a file of its own, and the runner joins them.
+        written = f"tables/{self.topic}.quarantine.parquet"
+        write_parquet(self.folder / written, pd.concat(aside, ignore_index=True))
+        return {"quarantine": written}
 
     def provenance(self) -> dict[str, Any]:
         """What the findings were made of, for the manifest and the report's foot."""

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 NEEDS: tuple[str, ...] = ("experiments",)
 OPTIONAL: tuple[str, ...] = ("orders", "events")
+READS: tuple[str, ...] = ("clv",)
+# Looks go into a ledger of the client: its periods run one after another.
+IN_ORDER = True
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 # What `orders` gives a unit after exposure; `events` gives a count of any event by its name, and the sum of `value`.

@@ -1,76 +1,174 @@
-"""A batch: all jobs of a plan, side by side where asked, then manifests and index pages."""
+"""A batch: the jobs of a plan, each as soon as what it waits for has ended, then manifests and index pages."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from functools import partial
-from typing import TYPE_CHECKING
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, Protocol
 
-from helpers.params import load_params
-from helpers.reporting.export import write_json, write_text
+from helpers.reporting.export import write_json, write_parquet, write_text
 from helpers.reporting.pages import portal_page, study_page
 from helpers.reporting.words import use_language
-from helpers.running.execute import Outcome, brand, run_job
-from helpers.running.plan import LAST
+from helpers.running.execute import Outcome, Setting, brand, done, run_job
+from helpers.running.ingredients import ingredients
+from helpers.running.kernels import Guard, InterruptedJobError, Kind, kind_of
+from helpers.running.records import FOLDER, inside, read_record, told
 from helpers.study import read_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from helpers.reporting.findings import Findings
     from helpers.running.plan import Job, Plan
 
-MANIFEST_SCHEMA = 1
+MANIFEST_SCHEMA = 2
+QUARANTINE = "quarantine.parquet"
+WORTH_IT = 2  # jobs from which on warming up pays
 
 
-def run_batch(plan: Plan, *, params: Path, reports: Path, jobs: int, told: Callable[[Outcome], None]) -> list[Outcome]:
-    """Run a plan's jobs; `summary` runs after the rest, for it reads what they found.
+class Watcher(Protocol):
+    """Is told how a batch goes."""
+
+    def started(self, job: Job) -> None:
+        """A job runs now."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """A job ended, or was found done."""
+
+
+class Executor(Protocol):
+    """Where jobs run."""
+
+    def submit(self, job: Job, made_of: Mapping[str, str] | None) -> Future[Outcome]:
+        """Start a job."""
+
+    def stop(self) -> None:
+        """Stop all jobs that run; they leave nothing."""
+
+    def close(self) -> None:
+        """Let go of what was held."""
+
+
+class LocalExecutor:
+    """Jobs in threads of this process: the work is done in the kernels, which are processes of their own."""
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.pool = ThreadPoolExecutor(setting.jobs, thread_name_prefix="job")
+        self.guards: set[Guard] = set()
+        self.stopping = threading.Event()
+
+    def submit(self, job: Job, made_of: Mapping[str, str] | None) -> Future[Outcome]:
+        """Start a job as soon as a thread is free."""
+        return self.pool.submit(run_job, job, setting=self.setting, ingredients=made_of, watch=self._watch)
+
+    def stop(self) -> None:
+        """Kill the kernels of all jobs that run."""
+        self.stopping.set()
+        for guard in list(self.guards):
+            guard.interrupt()
+
+    def close(self) -> None:
+        """Wait for the threads, which have nothing more to do."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def _watch(self, guard: Guard) -> None:
+        self.guards.add(guard)
+        if self.stopping.is_set():
+            guard.interrupt()
+
+
+def kernels_for(plan: Plan, setting: Setting, *, asked: Kind | None) -> tuple[Kind, str | None]:
+    """The kind of kernels for a plan, and why they are plain where warm ones were asked for or are usual.
+
+    Where all is done already, or one job is left, a zygote would cost more than it saves, unless it is asked for.
+    """
+    if asked is None:
+        left = 0
+        for job in plan.jobs:
+            made_of = ingredients(job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports)
+            left += job.skip is None and done(job, setting=setting, ingredients=made_of) is None
+        if left < WORTH_IT:
+            return "plain", None
+    return kind_of(asked)
+
+
+def run_batch(plan: Plan, *, setting: Setting, watcher: Watcher, executor: Executor | None = None) -> list[Outcome]:
+    """Run a plan's jobs; one that reads another's findings starts after it.
 
     Args:
         plan: From `make_plan`.
-        params: Folder of params files.
-        reports: Folder of reports.
-        jobs: How many notebooks run side by side.
-        told: Called with each outcome as it comes.
+        setting: What all jobs share.
+        watcher: Told of each job.
+        executor: Where jobs run; this machine unless given.
+
+    Raises:
+        KeyboardInterrupt: The run was stopped. What had ended stays, and covers are written over it.
+        ParamsError: The folder of reports leads out of itself by a link.
     """
+    studies = list(dict.fromkeys((job.client, job.period) for job in plan.jobs))
+    for client, period in studies:
+        inside(setting.reports, setting.reports / client / period / "tables")
+    runs_on = executor or LocalExecutor(setting)
     outcomes: list[Outcome] = []
-    first = [job for job in plan.jobs if job.topic != LAST]
-    for wave in (first, [job for job in plan.jobs if job.topic == LAST]):
-        with _folders(params, reports):
-            outcomes += _wave(wave, params=params, jobs=jobs, told=told)
-    for client, period in dict.fromkeys((job.client, job.period) for job in plan.jobs):
-        write_study(client, period, outcomes, params=params, reports=reports)
-    write_portal(reports)
+    try:
+        _run(plan, outcomes, setting=setting, watcher=watcher, executor=runs_on)
+    except BaseException:
+        runs_on.stop()
+        raise
+    finally:
+        runs_on.close()
+        for client, period in studies:
+            if (setting.reports / client / period / FOLDER).is_dir():
+                write_study(client, period, params=plan.params[client], reports=setting.reports)
+        write_portal(setting.reports)
     return outcomes
 
 
-def _wave(wave: list[Job], *, params: Path, jobs: int, told: Callable[[Outcome], None]) -> list[Outcome]:
-    run = partial(run_job, params=params)
-    outcomes = []
-    if jobs == 1 or len(wave) < 2:  # noqa: PLR2004 - nothing to run side by side
-        for job in wave:
-            outcomes.append(run(job))
-            told(outcomes[-1])
-        return outcomes
-    # A thread a notebook is enough: the work is done in the kernel, a process of its own.
-    with ThreadPoolExecutor(jobs) as pool:
-        for done in as_completed([pool.submit(run, job) for job in wave]):
-            outcomes.append(done.result())
-            told(outcomes[-1])
-    return outcomes
+def _run(plan: Plan, outcomes: list[Outcome], *, setting: Setting, watcher: Watcher, executor: Executor) -> None:
+    waiting: dict[tuple[str, str, str], Job] = {job.name: job for job in plan.jobs}
+    running: dict[Future[Outcome], Job] = {}
+    failure: BaseException | None = None
+
+    def end(outcome: Outcome) -> None:
+        outcomes.append(outcome)
+        watcher.ended(outcome)
+
+    while waiting or running:
+        unfinished = {*waiting, *(job.name for job in running.values())}
+        for job in [job for job in waiting.values() if not unfinished.intersection(job.after)]:
+            if len(running) >= setting.jobs:
+                break
+            del waiting[job.name]
+            made_of = ingredients(job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports)
+            if found := done(job, setting=setting, ingredients=made_of):
+                unfinished.discard(job.name)
+                end(found)
+                continue
+            watcher.started(job)
+            running[executor.submit(job, made_of)] = job
+        if not running:
+            continue
+        # A wait without end would not let Ctrl-C through on every system.
+        ended, _running = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in ended:
+            del running[future]
+            try:
+                end(future.result())
+            except InterruptedJobError as error:
+                failure = error
+        if failure and not running:
+            raise KeyboardInterrupt
 
 
-def write_study(client: str, period: str, outcomes: list[Outcome], *, params: Path, reports: Path) -> None:
-    """A study's cover page and its manifest, from all findings in its folder."""
+def write_study(client: str, period: str, *, params: Any, reports: Path) -> None:
+    """A study's cover page, its manifest and its quarantine, from all findings and records in its folder."""
     folder = reports / client / period
-    content = load_params(client, folder=params)
-    use_language(content.locale, content.currency)
+    use_language(params.locale, params.currency)
     found = _findings(folder)
-    write_text(folder / "index.html", study_page(brand=brand(content), period=period, findings=found))
-    seconds = {o.job.topic: o.seconds for o in outcomes if (o.job.client, o.job.period) == (client, period)}
+    write_text(folder / "index.html", study_page(brand=brand(params), period=period, findings=found))
+    records = {item.topic: read_record(folder, item.topic) for item in found}
     manifest = {
         "schema": MANIFEST_SCHEMA,
         "client": client,
@@ -79,13 +177,24 @@ def write_study(client: str, period: str, outcomes: list[Outcome], *, params: Pa
             item.topic: {
                 "status": item.status,
                 "reason": item.reason,
-                "seconds": round(seconds[item.topic], 2) if item.topic in seconds else None,
+                "seconds": round(record.seconds, 2) if (record := records[item.topic]) else None,
+                "record": told(record) if record else None,
                 "provenance": item.provenance,
             }
             for item in found
         },
     }
     write_json(folder / "manifest.json", manifest)
+    _write_quarantine(folder)
+
+
+def _write_quarantine(folder: Path) -> None:
+    """`tables/quarantine.parquet`: the rows that any topic of the study found put aside, each once."""
+    import pandas as pd
+
+    parts = [pd.read_parquet(path) for path in sorted((folder / "tables").glob(f"*.{QUARANTINE}"))]
+    if parts:
+        write_parquet(folder / "tables" / QUARANTINE, pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True))
 
 
 def write_portal(reports: Path) -> None:
@@ -95,21 +204,6 @@ def write_portal(reports: Path) -> None:
     write_text(reports / "index.html", portal_page(studies))
 
 
-def _findings(folder: Path) -> list[Findings]:
+def _findings(folder: Path) -> Sequence[Findings]:
     paths = sorted(path for path in folder.glob("*.json") if path.name != "manifest.json")
     return [read_findings(path) for path in paths]
-
-
-@contextlib.contextmanager
-def _folders(params: Path, reports: Path) -> Iterator[None]:
-    """Tell this process and its kernels where params and reports are."""
-    before = {name: os.environ.get(name) for name in ("VALUEBOOK_PARAMS", "VALUEBOOK_REPORTS")}
-    os.environ |= {"VALUEBOOK_PARAMS": str(params.resolve()), "VALUEBOOK_REPORTS": str(reports.resolve())}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value

@@ -1,21 +1,28 @@
-"""The command line: `valuebook run | check | list | new | demo`.
+"""The command line: `valuebook run | check | list | new | verify | demo`.
 
-Exit codes: 0 all well, 1 a topic failed, 2 bad params or data, 3 a topic ran and its answer is blocked.
+Exit codes: 0 all well, 1 a topic failed, 2 bad params or data, 3 a topic ran and its answer is blocked, 130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import time
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from helpers.errors import ValuebookError
+from helpers.errors import ParamsError, ValuebookError
 from helpers.params import ROOT, clients, load_params, params_folder
+
+if TYPE_CHECKING:
+    from helpers.running.batch import Executor
+    from helpers.running.execute import Outcome, Setting
+    from helpers.running.plan import Plan
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,8 +33,22 @@ app = typer.Typer(
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
-FAILED, BAD_INPUT, BLOCKED = 1, 2, 3
-STATUS_STYLE = {"ok": "green", "warn": "yellow", "blocked": "red", "failed": "red", "skipped": "dim"}
+FAILED, BAD_INPUT, BLOCKED, STOPPED = 1, 2, 3, 130
+
+
+class Kernels(StrEnum):
+    """Kinds of kernels."""
+
+    warm = "warm"
+    plain = "plain"
+
+
+class Executors(StrEnum):
+    """Where jobs run."""
+
+    local = "local"
+    dask = "dask"
+
 
 Clients = Annotated[list[str] | None, typer.Argument(help="Clients; all of the params folder when none is named.")]
 ParamsDir = Annotated[Path | None, typer.Option("--params", help="Folder of params files.")]
@@ -35,6 +56,13 @@ ReportsDir = Annotated[Path | None, typer.Option("--reports", help="Folder that 
 Periods = Annotated[list[str] | None, typer.Option("--period", help="latest, all, 2024, 2024-Q4, 2024-11, ...")]
 Topics = Annotated[list[str] | None, typer.Option("--topic", help="Topics; all when none is named.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Notebooks that run side by side.")]
+KernelKind = Annotated[
+    Kernels | None, typer.Option("--kernel", help="Forks of a preloaded process, or a new process each; warm where it can be had.")
+]
+ExecutorKind = Annotated[Executors, typer.Option("--executor", help="This machine, or a Dask cluster.")]
+Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of the Dask scheduler: tcp://host:8786.")]
+Force = Annotated[bool, typer.Option("--force", help="Run also what is done and unchanged.")]
+RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run again what failed and is unchanged.")]
 
 
 def main() -> None:
@@ -52,10 +80,17 @@ def run(
     period: Periods = None,
     topic: Topics = None,
     jobs: Jobs = 1,
+    kernel: KernelKind = None,
+    executor: ExecutorKind = Executors.local,
+    scheduler: Scheduler = None,
+    force: Force = False,
+    retry_failed: RetryFailed = False,
     params: ParamsDir = None,
     reports: ReportsDir = None,
 ) -> None:
-    """Run topics for clients and periods, and write their reports."""
+    """Run topics for clients and periods, and write their reports; what is done and unchanged does not run again."""
+    began = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder, target = _params(params), _reports(reports)
     from helpers.running.plan import make_plan
 
@@ -64,8 +99,17 @@ def run(
         _complain(f"{client}: {message}")
     if plan.errors and not plan.jobs:
         raise SystemExit(BAD_INPUT)
-    outcomes = _run_batch(plan, folder, target, jobs)
-    _summarise(outcomes, target)
+    from helpers.running.execute import Setting
+
+    setting = Setting(params=folder, reports=target, jobs=jobs, force=force, retry_failed=retry_failed)
+    try:
+        outcomes = _run_plan(plan, setting, asked=kernel, executor=executor, scheduler=scheduler)
+    except KeyboardInterrupt:
+        _complain("Stopped. What had ended is kept; run the same command again to go on.")
+        raise SystemExit(STOPPED) from None
+    from helpers.running.progress import summarise
+
+    summarise(out, outcomes, index=target / "index.html", seconds=time.monotonic() - began)
     statuses = {outcome.status for outcome in outcomes}
     if (
         code := FAILED
@@ -115,6 +159,7 @@ def list_all(params: ParamsDir = None, reports: ReportsDir = None) -> None:
     """Clients, periods, topics and their state."""
     folder, target = _params(params), _reports(reports)
     from helpers.running.plan import available_topics
+    from helpers.running.progress import STATUS_STYLE
     from helpers.study import read_findings
 
     table = Table("client", "period", *available_topics(), box=None, header_style="bold")
@@ -157,35 +202,35 @@ def demo(jobs: Jobs = 1, reports: ReportsDir = None) -> None:
         # A gate that holds an answer back is part of what the demo shows.
 
 
-def _run_batch(plan: Any, folder: Path, target: Path, jobs: int) -> list[Any]:
+def _run_plan(
+    plan: Plan, setting: Setting, *, asked: Kernels | None, executor: Executors, scheduler: str | None
+) -> list[Outcome]:
+    from dataclasses import replace
+
     from helpers.running.batch import run_batch
+    from helpers.running.progress import Lines, LiveTable, expected_seconds
 
-    if not out.is_terminal:
-        return run_batch(plan, params=folder, reports=target, jobs=jobs, told=_tell)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=out) as progress:
-        task = progress.add_task("notebooks", total=len(plan.jobs))
+    runs_on: Executor | None = None
+    if executor is Executors.local:
+        from helpers.running.batch import kernels_for
+        from helpers.running.lease import lease
 
-        def told(outcome: Any) -> None:
-            _tell(outcome)
-            progress.advance(task)
+        lease().linger = 0  # a batch that ends needs no kernels any more
+        kind, why = kernels_for(plan, setting, asked=asked and asked.value)
+        if why:
+            _complain(f"Kernels are plain: {why}")
+        setting = replace(setting, kernel=kind)
+    else:
+        from helpers.running.cluster import DaskExecutor
 
-        return run_batch(plan, params=folder, reports=target, jobs=jobs, told=told)
-
-
-def _tell(outcome: Any) -> None:
-    job, style = outcome.job, STATUS_STYLE[outcome.status]
-    out.print(f"[{style}]{outcome.status:8}[/] {job.client} {job.period} {job.topic}  {outcome.seconds:.1f} s")
-    if outcome.reason:
-        out.print(f"         {outcome.reason}", markup=False, style="dim", soft_wrap=True)
-
-
-def _summarise(outcomes: list[Any], target: Path) -> None:
-    counts = {status: sum(outcome.status == status for outcome in outcomes) for status in STATUS_STYLE}
-    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    out.print(
-        f"{len(outcomes)} notebooks: {told or 'nothing to run'}. Reports: {target / 'index.html'}", soft_wrap=True
-    )
+        if not scheduler:
+            raise ParamsError("--executor dask needs --scheduler, the address of the cluster: tcp://host:8786")
+        runs_on = DaskExecutor(scheduler, setting=setting, asked=asked and asked.value)
+    watcher: Any = Lines(out)
+    if out.is_terminal:
+        watcher = LiveTable(out, plan.jobs, expected=expected_seconds(plan.jobs, reports=setting.reports))
+    with watcher:
+        return run_batch(plan, setting=setting, watcher=watcher, executor=runs_on)
 
 
 def _params(params: Path | None) -> Path:

@@ -10,6 +10,7 @@ from helpers.segmentation.schemes import prove_scheme
 
 NEEDS = ("orders",)
 OPTIONAL = ("customers",)
+READS: tuple[str, ...] = ("clv",)
 
 
 class Edges(BaseModel):

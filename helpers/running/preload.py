@@ -1,0 +1,103 @@
+"""What a zygote loads before it forks: the helpers, every library that they use, and the compiled models."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import io
+import pkgutil
+import time
+from pathlib import Path
+from typing import Any
+
+import helpers
+
+INLINE = "module://matplotlib_inline.backend_inline"
+# What a kernel needs before it runs its first cell, and what libraries load only when they are used.
+KERNEL = (
+    "IPython.core.interactiveshell",
+    "ipykernel.ipkernel",
+    "ipykernel.kernelapp",
+    "ipykernel.zmqshell",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.pyplot",
+)
+NOT_FOR_KERNELS = "helpers.running"
+
+
+def preload() -> float:
+    """Load everything; what this says and warns of goes nowhere, for each kernel says it again where it matters.
+
+    Returns:
+        Seconds that it took.
+    """
+    started = time.monotonic()
+    folder = Path(helpers.__file__).parent
+    for name in sorted(_libraries(folder)):
+        # A library that cannot be loaded here will say so in the kernel that wants it.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    for module in pkgutil.walk_packages([str(folder)], "helpers."):
+        if not module.name.startswith(NOT_FOR_KERNELS):
+            importlib.import_module(module.name)
+    _figure()
+    _models()
+    return round(time.monotonic() - started, 2)
+
+
+def _libraries(folder: Path) -> set[str]:
+    """Modules that the helpers import anywhere, also inside functions, but for the runner's own."""
+    found = {name for name in KERNEL if importlib.util.find_spec(name.partition(".")[0])}
+    for path in folder.rglob("*.py"):
+        if path.parent.name == "running":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                found.add(node.module)
+    return {name for name in found if not name.startswith("helpers")}
+
+
+def _figure() -> None:
+    """One throw-away figure: fonts are found and measured once for all kernels."""
+    import pandas as pd
+
+    from helpers.reporting import figures
+    from helpers.reporting.tables import Column, table
+
+    frame = pd.DataFrame({"x": [1.0, 2.0]})
+    figures.figure(
+        lambda axes, theme: axes.plot([1, 2], [1, 2], color=theme.ink),
+        title="x",
+        subtitle="x",
+        foot="x",
+        alt="x",
+        data=table(frame, {"x": Column(label="x", kind="decimal")}, title="x"),
+    )
+
+
+def _models() -> None:
+    """Compile the densities that `helpers.clv` fits most; each is called once, since Numba compiles for what it is given."""
+    from helpers.clv import purchase, spend
+    from helpers.clv.density import compiled
+
+    rows = purchase.compressed(purchase.Rows.of([0, 1, 2], [0, 5, 20], [30, 30, 30]))
+    bought = {"x": [1, 2], "mean": [9.0, 12.0]}
+    for family, data in {
+        "mbg_nbd": rows,
+        "gamma_gamma": spend.compressed(**bought),
+        "gamma_gamma_frequency": spend.compressed(**bought, rate=[-0.1, 0.1]),
+    }.items():
+        density = compiled(family, data).density
+        density(density.start)
+
+
+def use_backend(name: str) -> None:
+    """Make matplotlib draw as if it had been imported under this `MPLBACKEND`."""
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    mpl.rcParams["backend"] = name
+    plt._backend_mod = None  # type: ignore[attr-defined]  # noqa: SLF001 - it is looked up again when first needed
