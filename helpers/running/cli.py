@@ -5,6 +5,7 @@ Exit codes: 0 all well, 1 a topic failed, 2 bad params or data, 3 a topic ran an
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -53,6 +54,8 @@ class Executors(StrEnum):
 Clients = Annotated[list[str] | None, typer.Argument(help="Clients; all of the params folder when none is named.")]
 ParamsDir = Annotated[Path | None, typer.Option("--params", help="Folder of params files.")]
 ReportsDir = Annotated[Path | None, typer.Option("--reports", help="Folder that reports go to.")]
+ParamsPath = Annotated[str | None, typer.Option("--params", help="Folder of params files, or its URL (s3://...).")]
+ReportsPath = Annotated[str | None, typer.Option("--reports", help="Folder that reports go to, or its URL (s3://...).")]
 Periods = Annotated[list[str] | None, typer.Option("--period", help="latest, all, 2024, 2024-Q4, 2024-11, ...")]
 Topics = Annotated[list[str] | None, typer.Option("--topic", help="Topics; all when none is named.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Notebooks that run side by side.")]
@@ -85,20 +88,32 @@ def run(
     scheduler: Scheduler = None,
     force: Force = False,
     retry_failed: RetryFailed = False,
-    params: ParamsDir = None,
-    reports: ReportsDir = None,
+    params: ParamsPath = None,
+    reports: ReportsPath = None,
 ) -> None:
     """Run topics for clients and periods, and write their reports; what is done and unchanged does not run again."""
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    folder, target = _params(params), _reports(reports)
+    with contextlib.ExitStack() as stack:
+        folder = _params(_local(params, stack))
+        target = _reports(_local(reports, stack, back=True))
+        code = _run(names, period, topic, jobs, kernel, executor, scheduler, force, retry_failed, folder, target, began)
+    if code:
+        raise SystemExit(code)
+
+
+def _run(
+    names: list[str] | None, period: list[str] | None, topic: list[str] | None, jobs: int, kernel: Kernels | None,
+    executor: Executors, scheduler: str | None, force: bool, retry_failed: bool, folder: Path, target: Path, began: float,
+) -> int:  # fmt: skip
+    """Run a plan; the exit code."""
     from helpers.running.plan import make_plan
 
     plan = make_plan(names=names or [], periods=period or ["latest"], chosen=topic or [], params=folder)
     for client, message in plan.errors.items():
         _complain(f"{client}: {message}")
     if plan.errors and not plan.jobs:
-        raise SystemExit(BAD_INPUT)
+        return BAD_INPUT
     from helpers.running.execute import Setting
 
     setting = Setting(params=folder, reports=target, jobs=jobs, force=force, retry_failed=retry_failed)
@@ -106,21 +121,12 @@ def run(
         outcomes = _run_plan(plan, setting, asked=kernel, executor=executor, scheduler=scheduler)
     except KeyboardInterrupt:
         _complain("Stopped. What had ended is kept; run the same command again to go on.")
-        raise SystemExit(STOPPED) from None
+        return STOPPED
     from helpers.running.progress import summarise
 
     summarise(out, outcomes, index=target / "index.html", seconds=time.monotonic() - began)
     statuses = {outcome.status for outcome in outcomes}
-    if (
-        code := FAILED
-        if "failed" in statuses
-        else BAD_INPUT
-        if plan.errors
-        else BLOCKED
-        if "blocked" in statuses
-        else 0
-    ):
-        raise SystemExit(code)
+    return FAILED if "failed" in statuses else BAD_INPUT if plan.errors else BLOCKED if "blocked" in statuses else 0
 
 
 @app.command()
@@ -192,10 +198,35 @@ def new(
 
 
 @app.command()
+def verify(
+    report: Annotated[Path, typer.Argument(help="Folder of one study: reports/CLIENT/PERIOD.")],
+    jobs: Jobs = 1,
+    kernel: KernelKind = None,
+    params: ParamsDir = None,
+) -> None:
+    """Run again what a report's manifest says, elsewhere, and compare findings and tables."""
+    from helpers.running.execute import Setting
+    from helpers.running.kernels import kind_of
+    from helpers.running.lease import lease
+    from helpers.running.progress import Lines
+    from helpers.running.verify import verify as compare
+
+    lease().linger = 0
+    kind, _why = kind_of(kernel and kernel.value)
+    setting = Setting(params=_params(params), reports=report, jobs=jobs, kernel=kind)
+    differences = compare(report.resolve(), setting=setting, watcher=Lines(out))
+    for difference in differences:
+        _complain(f"{difference.topic}: {difference.what} came out otherwise")
+    if differences:
+        raise SystemExit(FAILED)
+    out.print(f"{report}: all findings and tables came out the same", soft_wrap=True)
+
+
+@app.command()
 def demo(jobs: Jobs = 1, reports: ReportsDir = None) -> None:
     """Make the demo client's data, if it isn't there, and run everything on it."""
     try:
-        run(names=["demo"], jobs=jobs, params=ROOT / "params", reports=reports)
+        run(names=["demo"], jobs=jobs, params=str(ROOT / "params"), reports=str(reports) if reports else None)
     except SystemExit as ended:
         if ended.code != BLOCKED:
             raise
@@ -231,6 +262,19 @@ def _run_plan(
         watcher = LiveTable(out, plan.jobs, expected=expected_seconds(plan.jobs, reports=setting.reports))
     with watcher:
         return run_batch(plan, setting=setting, watcher=watcher, executor=runs_on)
+
+
+def _local(path: str | None, stack: contextlib.ExitStack, *, back: bool = False) -> Path | None:
+    """A folder as it is on this machine; what stands at a URL is fetched, and sent back at the end where it was written."""
+    if path is None or "://" not in path:
+        return Path(path) if path else None
+    import tempfile
+
+    from helpers.running.cluster import Mirror
+
+    mirror = Mirror(path, folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="valuebook-"))))
+    stack.callback(mirror.push if back else lambda: None)
+    return mirror.pull()
 
 
 def _params(params: Path | None) -> Path:

@@ -205,7 +205,6 @@ def become_kernel(launch: Launch) -> None:
     for number in (signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    gc.unfreeze()
     os.environ.clear()
     os.environ.update(launch.env)
     os.environ.pop("JPY_PARENT_PID", None)
