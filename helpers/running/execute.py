@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 import traceback
@@ -25,7 +26,7 @@ from helpers.running.secrets import Secrets
 from helpers.study import read_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 LONGEST_REASON = 500
 LONGEST_LOG = 4_000
@@ -84,7 +85,7 @@ def run_job(
         InterruptedJobError: It was stopped.
     """
     folder = setting.reports / job.client / job.period
-    with locked(folder, job.topic):
+    with locked(folder, job.topic), _own_loop():
         # Another run may have done it while this one waited for the lock.
         if found := done(job, setting=setting, ingredients=ingredients):
             return found
@@ -101,6 +102,19 @@ def run_job(
         seconds = time.monotonic() - started
         commit(folder, job.topic, ingredients=ingredients, status=status, reason=reason, seconds=seconds)
         return Outcome(job=job, status=status, reason=reason, seconds=seconds)
+
+
+@contextlib.contextmanager
+def _own_loop() -> Iterator[None]:
+    """Close the event loop that nbclient makes in the thread at hand, with the threads that it started."""
+    from jupyter_core.utils import ensure_event_loop
+
+    loop = ensure_event_loop()
+    try:
+        yield
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
 
 def done(job: Job, *, setting: Setting, ingredients: Mapping[str, str] | None) -> Outcome | None:

@@ -1,0 +1,110 @@
+"""A real Dask cluster of two worker processes: the same set as locally, also when one of them is killed; strangers are refused."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.running.conftest import ROOT, until
+from tests.running.test_warm import reports
+
+distributed = pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+STUDIES = 6
+
+
+@pytest.fixture
+def cluster(small):
+    """A scheduler and two workers, each a process of its own, with the notebooks of the small world."""
+    started = []
+    address_file = small.base / "scheduler.json"
+
+    def start(*arguments, **more):
+        log = (small.base / f"{len(started)}.log").open("w")
+        started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", *arguments], cwd=ROOT, env=small.environment(**more), stdout=log, stderr=log
+            )
+        )
+        log.close()
+        return started[-1]
+
+    start("distributed.cli.dask_scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(address_file))
+    assert until(lambda: address_file.exists() and address_file.stat().st_size > 0, seconds=60)
+    address = json.loads(address_file.read_text())["address"]
+
+    def worker(**more):
+        return start("distributed.cli.dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", **more)
+
+    yield address, worker
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def workers(address, count):
+    with distributed.Client(address, set_as_default=False) as client:
+        client.wait_for_workers(count, timeout=60)
+
+
+def test_a_killed_worker_loses_nothing_and_the_set_is_that_of_one_machine(small, cluster):
+    address, worker = cluster
+    log = small.base / "log.txt"
+    small.notebook(
+        "pulse",
+        f"import os, time\nwith open({str(log)!r}, 'a') as file:\n    print(client, os.getpid(), file=file)\ntime.sleep(1)",
+        "from tests.running.published import Count",
+        last="study.publish(Count(n=len(client)))",
+    )
+    for place in range(STUDIES):
+        small.client(f"client{place}")
+    first, _second = worker(), worker()
+    workers(address, 2)
+    bucket = small.base / "bucket"
+    target = f"file://{bucket}"
+    here, small.reports = small.reports, target
+    command = small.command("--executor", "dask", "--scheduler", address, "--jobs", 4, "--kernel", "warm")
+    run = subprocess.Popen(command, cwd=ROOT, env=small.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert until(lambda: log.exists() and log.read_text().count("\n") >= 2, seconds=120)
+    first.kill()
+    said, complained = run.communicate(timeout=240)
+    assert run.returncode == 0, said + complained
+    small.reports = here
+    assert small.run("--jobs", 2).returncode == 0
+    local, remote = reports(here), reports(bucket)
+    assert len([name for name in local if name.endswith(".html")]) == STUDIES
+    assert local.keys() == remote.keys()
+    for name in local:
+        assert local[name] == remote[name], name
+    # On the URL as on a disk: what is done does not run again.
+    small.reports = target
+    again = small.run("--jobs", 2)
+    assert f"0 ran, {STUDIES} were cached" in again.stdout, again.stdout + again.stderr
+
+
+def test_workers_of_other_code_are_refused_before_any_work(small, cluster):
+    address, worker = cluster
+    small.notebook("pulse", "1")
+    small.client("acme")
+    other = small.base / "other"
+    import shutil
+
+    for name in ("helpers", "notebooks", "requirements.lock"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, other / name) if other.exists() else (other.mkdir(), copy(ROOT / name, other / name))
+    with (other / "helpers" / "errors.py").open("a") as file:
+        file.write("# other\n")
+    worker(PYTHONPATH=os.pathsep.join([str(other), str(ROOT), os.environ.get("PYTHONPATH", "")]), PYTHONSAFEPATH="1")
+    workers(address, 1)
+    done = small.run("--executor", "dask", "--scheduler", address)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "differs from this client: helpers" in done.stderr
+    assert not list(Path(small.reports).rglob("*.html"))
+
+
+def test_no_scheduler_is_told_by_address(small):
+    small.notebook("pulse", "1")
+    small.client("acme")
+    assert "needs --scheduler" in small.run("--executor", "dask").stderr
