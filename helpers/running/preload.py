@@ -17,13 +17,19 @@ INLINE = "module://matplotlib_inline.backend_inline"
 # What a kernel needs before it runs its first cell, and what libraries load only when they are used.
 KERNEL = (
     "IPython.core.interactiveshell",
+    "contourpy",
+    "ibis.backends.duckdb",
+    "ibis.formats.pandas",
     "ipykernel.ipkernel",
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
     "matplotlib.backends.backend_agg",
     "matplotlib.pyplot",
+    "pyarrow.parquet",
+    "sqlglot.dialects.duckdb",
 )
-NOT_FOR_KERNELS = "helpers.running"
+# Parts of the helpers that only the runner uses, and the libraries that only they need.
+NOT_FOR_KERNELS = ("helpers.running", "helpers.reporting.html", "helpers.reporting.pages")
 
 
 def preload() -> float:
@@ -50,7 +56,8 @@ def _libraries(folder: Path) -> set[str]:
     """Modules that the helpers import anywhere, also inside functions, but for the runner's own."""
     found = {name for name in KERNEL if importlib.util.find_spec(name.partition(".")[0])}
     for path in folder.rglob("*.py"):
-        if path.parent.name == "running":
+        module = ".".join(path.relative_to(folder.parent).with_suffix("").parts)
+        if module.startswith(NOT_FOR_KERNELS):
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):

@@ -151,6 +151,9 @@ def stop_hard(process):
     """kill -9."""
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    for pipe in (process.stdout, process.stderr):
+        if pipe:
+            pipe.close()
 
 
 def until(condition, *, seconds=20.0):

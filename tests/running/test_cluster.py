@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from helpers.running.verify import alike
 from tests.running.conftest import ROOT, until
 from tests.running.test_warm import reports
 
@@ -77,7 +78,7 @@ def test_a_killed_worker_loses_nothing_and_the_set_is_that_of_one_machine(small,
     assert len([name for name in local if name.endswith(".html")]) == STUDIES
     assert local.keys() == remote.keys()
     for name in local:
-        assert local[name] == remote[name], name
+        assert alike(local[name], remote[name]), name
     # On the URL as on a disk: what is done does not run again.
     small.reports = target
     again = small.run("--jobs", 2)

@@ -14,6 +14,7 @@ import pytest
 
 from helpers.running import lease as leases
 from helpers.running.lease import Lease, runtime_folder
+from helpers.running.verify import alike
 from tests.running.conftest import ROOT, World, stop_hard, until
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="warm kernels need fork")
@@ -26,15 +27,18 @@ VOLATILE = [
 
 def normal(path):
     """A report without what tells the moment."""
-    if path.suffix == ".ipynb":
-        cells = nbformat.read(path, as_version=4).cells
-        text = json.dumps([[cell.source, cell.get("outputs"), cell.get("execution_count")] for cell in cells])
-    elif path.suffix == ".json":
+    if path.suffix == ".json":
         content = json.loads(path.read_text())
         content.pop("provenance", None)
-        text = json.dumps(content, sort_keys=True)
-    else:
-        text = path.read_text()
+        return content
+    text = path.read_text()
+    if path.suffix == ".ipynb":
+        cells = nbformat.read(path, as_version=4).cells
+        for output in (output for cell in cells for output in cell.get("outputs", [])):
+            # The plain form of what has a form for readers is Python's own, with addresses and clocks in it.
+            if "text/html" in output.get("data", {}):
+                output["data"].pop("text/plain", None)
+        text = json.dumps([[cell.source, cell.get("outputs"), cell.get("execution_count")] for cell in cells])
     for pattern, instead in VOLATILE:
         text = pattern.sub(instead, text)
     return text
@@ -48,9 +52,16 @@ def reports(folder):
     }
 
 
-@pytest.mark.parametrize("topics", [["pulse", "segmentation", "ab_test"], ["clv"]])
+QUICK = {"pulse", "segmentation"}
+SHIPPED = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize(
+    "topics",
+    [sorted(QUICK), *(pytest.param([topic], marks=pytest.mark.slow) for topic in SHIPPED if topic not in QUICK)],
+    ids=lambda topics: "-".join(topics),
+)
 def test_every_shipped_notebook_comes_out_the_same_on_warm_and_plain_kernels(shops, tmp_path, topics):
-    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} <= {"pulse", "segmentation", "ab_test", "clv", "upsell_lift", "summary"}
     found = []
     for kernel in ("warm", "plain"):
         target = tmp_path / kernel
@@ -66,7 +77,7 @@ def test_every_shipped_notebook_comes_out_the_same_on_warm_and_plain_kernels(sho
     assert warm.keys() == plain.keys()
     assert len([name for name in warm if name.endswith(".html")]) >= len(topics)
     for name in warm:
-        assert warm[name] == plain[name], name
+        assert alike(warm[name], plain[name]), name
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +119,7 @@ def cross_talk(small, runs, jobs):
     side_by_side = reports(small.reports)
     for name, text in side_by_side.items():
         place = int(name.split("/")[0].removeprefix("client"))
+        text = json.dumps(text) if isinstance(text, dict) else text
         assert set(re.findall(r"Token\d{3}q", text)) in ({f"Token{place:03d}q"}, set()), name
         if name.endswith(".html"):
             assert f"Token{place:03d}q" in text
@@ -118,7 +130,7 @@ def cross_talk(small, runs, jobs):
     serial = reports(small.reports)
     assert serial.keys() == side_by_side.keys()
     for name, text in serial.items():
-        assert text == side_by_side[name], name
+        assert alike(text, side_by_side[name]), name
 
 
 def test_reports_made_side_by_side_hold_their_own_client_only(small):
@@ -168,7 +180,6 @@ def test_kernels_end_when_their_client_is_killed(short_folder):
     pid = int(client.stdout.readline())
     assert not gone(pid)
     stop_hard(client)
-    client.stdout.close()
     assert until(lambda: gone(pid), seconds=5)
 
 
