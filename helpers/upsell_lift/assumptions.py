@@ -59,15 +59,17 @@ class Overlap:
         return self.inside >= LEAST_OVERLAP and self.effective >= min(LEAST_EFFECTIVE, self.control)
 
 
-def srm(counts: NDArray) -> float:
-    """Probability of the arms' counts under equal shares (chi-squared).
+def srm(counts: NDArray, planned: NDArray | None = None) -> float:
+    """Probability of the arms' counts, or more uneven ones, under their planned shares (chi-squared).
 
     Args:
         counts: Customers by arm.
+        planned: Shares by arm, up to a factor; equal unless given.
     """
     from scipy.stats import chisquare
 
-    return float(chisquare(counts).pvalue)
+    shares = np.ones(len(counts)) if planned is None else planned
+    return float(chisquare(counts, counts.sum() * shares / shares.sum()).pvalue)
 
 
 def weights_of_treated(arm: NDArray, e: NDArray, *, treated: int, control: int = 0) -> NDArray:

@@ -68,19 +68,7 @@ def _arms(campaign: Campaign) -> list[Gate]:
             )
         )  # fmt: skip
     if campaign.randomised:
-        p = assumptions.srm(counts)
-        split = ", ".join(f"{campaign.label(place)} {number(count)}" for place, count in enumerate(counts))
-        text = (
-            _("The offers were dealt out evenly, as chance would ({split}).")
-            if p >= SRM_LIMIT
-            else _(
-                "Chance hardly ever deals out offers so unevenly ({split}): some customers were lost or picked by hand."
-            )
-        )
-        status: CheckStatus = "pass" if p >= SRM_LIMIT else "fail"
-        found.append(
-            Gate(id="arms.srm", status=status, value=p, threshold=f">= {SRM_LIMIT}", message=text.format(split=split))
-        )
+        found.append(_split(campaign))
     if campaign.several_arms:
         text = _("{n} customers are in more than one arm, so nobody can say which of them worked.")
         found.append(
@@ -102,6 +90,26 @@ def _arms(campaign: Campaign) -> list[Gate]:
             )
         )  # fmt: skip
     return found
+
+
+def _split(campaign: Campaign) -> Gate:
+    """Sample-ratio mismatch: only where the split was planned is an uneven one a fault."""
+    planned, counts = campaign.settings.shares, campaign.counts
+    p = assumptions.srm(counts, np.array([planned[name] for name in campaign.arms]) if planned else None)
+    split = ", ".join(f"{campaign.label(place)} {number(count)}" for place, count in enumerate(counts))
+    text, status = _("The offers were dealt out as planned ({split})."), "pass"
+    if not planned and p >= SRM_LIMIT:
+        text = _("The offers were dealt out evenly, as chance would ({split}).")
+    elif not planned:
+        status = "warn"
+        text = _(
+            "The offers were dealt out unevenly ({split}). Whether that was the plan, or customers were lost, cannot be told: the planned "
+            "split is not registered (upsell_lift.shares)."
+        )
+    elif p < SRM_LIMIT:
+        status = "fail"
+        text = _("Chance hardly ever deals out offers like this ({split}) where the plan was another: customers were lost or picked by hand.")
+    return Gate(id="arms.srm", status=status, value=p, threshold=f">= {SRM_LIMIT}", message=text.format(split=split))  # type: ignore[arg-type]
 
 
 def _outcomes(campaign: Campaign) -> list[Gate]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FOLDS = 5
 VALIDATION = 3
 LEAST_LEARNED = 120
+LEARNERS = ("linear", "boosted")
 
 
 class Regressor(Protocol):
@@ -126,62 +127,48 @@ def splits(fold: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
         yield np.flatnonzero(fold != k), np.flatnonzero(fold == k)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kinds:
+    """Which learner each model is: of outcomes by arm and outcome, and of the propensities; `None` where those are known."""
+
+    outcomes: tuple[tuple[str, ...], ...]
+    propensity: str | None
+
+
 class Models:
     """Outcome models of every arm and a propensity model.
 
     Args:
+        arms: Number of arms.
         shares: Arms' shares, where chance assigned them; otherwise propensities are learned.
         seed: Of boosted trees and validation.
+        kinds: Learners, where they have been chosen already.
     """
 
-    def __init__(self, *, arms: int, shares: NDArray | None, seed: int) -> None:
-        self.arms, self.shares, self.seed = arms, shares, seed
+    def __init__(self, *, arms: int, shares: NDArray | None, seed: int, kinds: Kinds | None = None) -> None:
+        self.arms, self.shares, self.seed, self.kinds = arms, shares, seed, kinds
 
     def fit(self, X: NDArray, Y: NDArray, arm: NDArray) -> Models:
         """Learn from X (n, p), outcomes Y (n, m) and arms (n,)."""
-        self.outcomes: list[list[Regressor]] = []
-        for a in range(self.arms):
-            own = np.flatnonzero(arm == a)
-            self.outcomes.append(self._outcome_models(X[own], Y[own]))
-        self.propensity = None if self.shares is not None else self._propensity(X, arm)
+        own = [np.flatnonzero(arm == a) for a in range(self.arms)]
+        if self.shares is not None:
+            self.linear = [Linear().fit(X[rows], Y[rows]) for rows in own]
+            return self
+        kinds = self.kinds or choose(X, Y, arm, arms=self.arms, seed=self.seed)
+        self.outcomes = [
+            [_outcome(name, len(rows), self.seed).fit(X[rows], Y[rows, m]) for m, name in enumerate(names)]
+            for rows, names in zip(own, kinds.outcomes, strict=True)
+        ]
+        self.propensity = _propensity(str(kinds.propensity), len(X), self.seed).fit(X, arm)
         return self
 
     def predict(self, X: NDArray) -> Nuisances:
         """Nuisances of customers that were not learned from."""
-        mu = np.stack([self._predict_arm(models, X) for models in self.outcomes], axis=1)
         if self.shares is not None:
+            mu = np.stack([model.predict(X) for model in self.linear], axis=1)
             return Nuisances(mu=mu, e=np.broadcast_to(self.shares, (len(X), self.arms)))
-        return Nuisances(mu=mu, e=self.propensity.predict_proba(X))  # type: ignore[union-attr]
-
-    def _outcome_models(self, X: NDArray, Y: NDArray) -> list[Regressor]:
-        if self.shares is not None:
-            return [Linear().fit(X, Y)]
-        return [better_regressor(X, Y[:, m], seed=self.seed) for m in range(Y.shape[1])]
-
-    def _predict_arm(self, models: list[Regressor], X: NDArray) -> NDArray:
-        if self.shares is not None:
-            return models[0].predict(X)
-        return np.column_stack([model.predict(X) for model in models])
-
-    def _propensity(self, X: NDArray, arm: NDArray) -> Any:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.metrics import log_loss
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        candidates = (
-            lambda: make_pipeline(StandardScaler(), LogisticRegression(C=100.0, max_iter=2000)),
-            lambda: Boosted(n=len(arm), seed=self.seed, classes=True),
-        )
-        seen = _validation(len(X), self.seed)
-        if len(arm) < LEAST_LEARNED or min(np.bincount(arm[~seen], minlength=self.arms)) == 0:
-            return candidates[0]().fit(X, arm)
-        labels = np.arange(self.arms)
-        losses = [
-            log_loss(arm[seen], one().fit(X[~seen], arm[~seen]).predict_proba(X[seen]), labels=labels)
-            for one in candidates
-        ]
-        return candidates[int(np.argmin(losses))]().fit(X, arm)
+        mu = np.stack([np.column_stack([one.predict(X) for one in models]) for models in self.outcomes], axis=1)
+        return Nuisances(mu=mu, e=self.propensity.predict_proba(X))
 
 
 def cross_fitted(
@@ -200,20 +187,65 @@ def cross_fitted(
     """
     mu = np.empty((len(X), arms, Y.shape[1]))
     e = np.empty((len(X), arms))
+    # Linear or boosted is chosen once for all folds; what either has learned of a fold's customers plays no part in its predictions.
+    kinds = None if shares is not None else choose(X, Y, arm, arms=arms, seed=seed)
     for train, test in splits(fold):
-        found = Models(arms=arms, shares=shares, seed=seed).fit(X[train], Y[train], arm[train]).predict(X[test])
+        models = Models(arms=arms, shares=shares, seed=seed, kinds=kinds).fit(X[train], Y[train], arm[train])
+        found = models.predict(X[test])
         mu[test], e[test] = found.mu, found.e
     return Nuisances(mu=mu, e=e)
 
 
-def better_regressor(X: NDArray, y: NDArray, *, seed: int) -> Regressor:
-    """The linear or the boosted learner, whichever predicts a third of the customers better from the rest, fitted on all."""
-    candidates = (Linear, lambda: Boosted(n=len(y), seed=seed))
-    if len(y) < LEAST_LEARNED or not X.shape[1] or np.ptp(y) == 0:
-        return Linear().fit(X, y)
+def choose(X: NDArray, Y: NDArray, arm: NDArray, *, arms: int, seed: int) -> Kinds:
+    """For each model the linear or the boosted learner, whichever predicts a third of the customers better from the rest."""
+    outcomes = []
+    for a in range(arms):
+        rows = np.flatnonzero(arm == a)
+        outcomes.append(tuple(better_outcome(X[rows], Y[rows, m], seed=seed) for m in range(Y.shape[1])))
+    return Kinds(outcomes=tuple(outcomes), propensity=_better_propensity(X, arm, arms=arms, seed=seed))
+
+
+def better_outcome(X: NDArray, y: NDArray, *, seed: int) -> str:
+    """The better learner of one outcome: `linear` or `boosted`."""
+    if len(y) < LEAST_LEARNED or not X.shape[1] or not np.ptp(y) > 0:
+        return "linear"
     seen = _validation(len(y), seed)
-    losses = [float(((one().fit(X[~seen], y[~seen]).predict(X[seen]) - y[seen]) ** 2).mean()) for one in candidates]
-    return candidates[int(np.argmin(losses))]().fit(X, y)
+    losses = {
+        name: float(((_outcome(name, len(y), seed).fit(X[~seen], y[~seen]).predict(X[seen]) - y[seen]) ** 2).mean())
+        for name in LEARNERS
+    }
+    return min(losses, key=losses.__getitem__)
+
+
+def _outcome(name: str, n: int, seed: int) -> Regressor:
+    return Linear() if name == "linear" else Boosted(n=n, seed=seed)
+
+
+def _propensity(name: str, n: int, seed: int) -> Any:
+    if name == "boosted":
+        return Boosted(n=n, seed=seed, classes=True)
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(C=100.0, max_iter=2000))
+
+
+def _better_propensity(X: NDArray, arm: NDArray, *, arms: int, seed: int) -> str:
+    from sklearn.metrics import log_loss
+
+    seen = _validation(len(X), seed)
+    if len(arm) < LEAST_LEARNED or min(np.bincount(arm[~seen], minlength=arms)) == 0:
+        return "linear"
+    losses = {
+        name: log_loss(
+            arm[seen],
+            _propensity(name, len(X), seed).fit(X[~seen], arm[~seen]).predict_proba(X[seen]),
+            labels=np.arange(arms),
+        )
+        for name in LEARNERS
+    }
+    return min(losses, key=losses.__getitem__)
 
 
 def _validation(n: int, seed: int) -> NDArray:

@@ -306,6 +306,8 @@ def _arms(settings: Params, frame: pd.DataFrame, name: str) -> tuple[str, ...]:
             f"upsell_lift.arms: {where} has arms that are neither an offer nor the control: {', '.join(sorted(more))}. "
             "Another offer is no control; name each in arms or in leave_out"
         )
+    if settings.shares and (unplanned := {settings.control, *wanted} - settings.shares.keys()):
+        raise ParamsError(f"upsell_lift.shares: no planned share of {', '.join(sorted(unplanned))}")
     if not wanted:
         raise DataError(f"{where}: every row's {column} is {settings.control!r}, so nobody was offered anything")
     return (settings.control, *wanted)

@@ -95,6 +95,7 @@ class Params(Section):
         control: Arm of those who were offered nothing.
         arms: The offers; all that the table has beside the control, unless given.
         leave_out: Arms of the table that are neither an offer nor the control.
+        shares: Planned shares of control and offers; equal ones are looked for, unless given.
         randomised: Whether chance decided who was offered what; the table's `randomised`, and for experiments yes, unless given.
         estimand: Without chance, the effect on all customers (ATE) or on those who got the offer (ATT).
         outcomes: What is measured; one has the role `profit`.
@@ -113,6 +114,7 @@ class Params(Section):
     control: str = "control"
     arms: dict[str, Arm] = {}
     leave_out: tuple[str, ...] = ()
+    shares: dict[str, float] = {}
     randomised: bool | None = None
     estimand: Literal["ATE", "ATT"] = "ATT"
     outcomes: tuple[Outcome, ...] = ()
@@ -131,6 +133,8 @@ class Params(Section):
             raise ValueError(f"two outcomes are called {', '.join(twice)}")
         if self.outcomes and sum(outcome.role == "profit" for outcome in self.outcomes) != 1:
             raise ValueError("one outcome, and one only, needs role: profit")
+        if any(not share > 0 for share in self.shares.values()):
+            raise ValueError("every share must be > 0")
         if self.control in self.arms:
             raise ValueError(f"arms names the control {self.control!r}, which is no offer")
         return self
@@ -176,7 +180,7 @@ def _named_arms(settings: Params, table: Any, campaign: str, arm: str) -> None:
         _named(settings.campaign, {row[campaign] for row in there}, "upsell_lift.campaign: campaign")
         arms = {row[arm] for row in there if row[campaign] == settings.campaign}
         _named(settings.control, arms, "upsell_lift.control: arm")
-        for name in (*settings.arms, *settings.leave_out):
+        for name in (*settings.arms, *settings.leave_out, *settings.shares):
             _named(name, arms, "upsell_lift.arms: arm")
         if settings.arms and (more := arms - {None, settings.control, *settings.arms, *settings.leave_out}):
             raise ParamsError(

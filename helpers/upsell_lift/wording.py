@@ -181,4 +181,5 @@ def _withheld(analysis: Analysis) -> str:
         parts.append(
             text.format(**facts, naive=change_text(outcome, one.naive.value), adjusted=effect_text(outcome, one.main))
         )
-    return " ".join([*parts, *failed[:1]])
+    # Where estimates were told, the page says what failed right above; elsewhere the ground is all there is to say.
+    return " ".join(parts if len(parts) > 1 else [*parts, *failed[:1]])
