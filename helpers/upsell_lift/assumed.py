@@ -147,11 +147,14 @@ class Assumed(Result):
             axes.set(xlabel=_("Standardised difference in means"), xlim=(0, max(2 * MOST_IMBALANCE, 1.05 * far)))
             axes.grid(axis="x")
             axes.grid(axis="y", visible=False)
+            axes.locator_params(axis="x", nbins=5, steps=[1, 2, 5, 10])
             axes.xaxis.set_major_formatter(lambda value, _place: number(value, digits=2))
 
         after = float((worst["after"] if weighted else worst["before"]).abs().max())
         title = (
             _("Those with and without the offer are alike in what was known before")
+            if after <= MOST_IMBALANCE and not weighted
+            else _("After weighting, those with and without the offer are alike in what was known")
             if after <= MOST_IMBALANCE
             else _("Those with and without the offer differ in what was known before")
         )

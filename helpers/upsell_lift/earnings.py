@@ -205,9 +205,8 @@ class Earnings(Result):
             "lead": Column(label=_("Picking customers earns more by"), kind="money", low="lead_low", high="lead_high"),
         }  # fmt: skip
         foot = _(
-            "{level} intervals. “Pick these” is said only where picking leads over everyone, no one "
-            "and chance, by the lower end of every "
-            "interval."
+            "{level} intervals. “Make the offer to these” is said only where picking leads over everyone, no one and chance by the "
+            "lower end of every interval. Picks here are by models that saw a part of the customers; the list is by one that saw all."
         ).format(level=percent(self.analysis.campaign.settings.level, digits=0))
         title = (
             _("Picking customers beats everyone, no one and chance")

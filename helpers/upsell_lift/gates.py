@@ -103,12 +103,11 @@ def _split(campaign: Campaign) -> Gate:
     elif not planned:
         status = "warn"
         text = _(
-            "The offers were dealt out unevenly ({split}). Whether that was the plan, or customers were lost, cannot be told: the planned "
-            "split is not registered (upsell_lift.shares)."
+            "The offers were dealt out unevenly ({split}); without planned shares, a loss of customers cannot be told."
         )
     elif p < SRM_LIMIT:
         status = "fail"
-        text = _("Chance hardly ever deals out offers like this ({split}) where the plan was another: customers were lost or picked by hand.")
+        text = _("The offers were not dealt out as planned ({split}): customers were lost or picked by hand.")
     return Gate(id="arms.srm", status=status, value=p, threshold=f">= {SRM_LIMIT}", message=text.format(split=split))  # type: ignore[arg-type]
 
 
@@ -184,9 +183,7 @@ def _overlap(campaign: Campaign, found: Estimates, arm: int) -> Gate:
         _("{share} of the customers of {arm} and of the control have a counterpart on the other side.")
         if compared.passed
         else _(
-            "{arm} and the control are hardly comparable: only {share} of one side have a "
-            "counterpart on the other, and weighting "
-            "leaves {effective} of {n} controls that count."
+            "{arm} and the control are hardly comparable: {share} have a counterpart, {effective} of {n} controls count."
         )
     )
     return Gate(
@@ -216,13 +213,9 @@ def _placebo(campaign: Campaign, one: ArmEffect) -> Gate:
         else _("{arm}: no difference in {outcome}, which the offer cannot move.")
     )
     bad = (
-        _(
-            "{arm}: the same estimate finds a difference in {outcome}, which lies before the offer: something else differs too."
-        )
+        _("{arm}: the same estimate finds a difference in {outcome}, from before the offer: something else differs.")
         if before
-        else _(
-            "{arm}: the same estimate finds a difference in {outcome}, which the offer cannot move: something else differs too."
-        )
+        else _("{arm}: the same estimate finds a difference in {outcome}, which the offer cannot move.")
     )
     passed = p >= PLACEBO_LIMIT
     return Gate(
@@ -239,9 +232,7 @@ def _strength(campaign: Campaign, found: Estimates, arm: int) -> Gate:
     estimate, near = one.e_value or (math.nan, math.nan)
     text = (
         _(
-            "{arm}: something unseen that makes both the offer and the outcome {value} times as "
-            "likely could explain all of it; {near} "
-            "times would do to take it into chance (E-value)."
+            "{arm}: an unseen cause of both, {value} times as likely, could explain it all; {near} times, down to chance (E-value)."
         )
         if math.isfinite(estimate)
         else _("{arm}: there is no E-value.")

@@ -15,7 +15,7 @@ from helpers.upsell_lift.average import Empty
 from helpers.upsell_lift.gates import shown
 from helpers.upsell_lift.policy import Value, picked, value_of
 from helpers.upsell_lift.verdict import value_number
-from helpers.upsell_lift.wording import change_text, unit_of
+from helpers.upsell_lift.wording import change_text, effect_text, unit_of
 
 if TYPE_CHECKING:
     from helpers.upsell_lift.analyse import Analysis
@@ -112,11 +112,7 @@ class Guardrails(Result):
         }
         return texts[one.state].format(
             outcome=shown(one.outcome),
-            change=_("{value} ({low} to {high})").format(
-                value=change_text(one.outcome, one.change.value),
-                low=change_text(one.outcome, one.change.low),
-                high=change_text(one.outcome, one.change.high),
-            ),
+            change=effect_text(one.outcome, one.change),
             margin=change_text(one.outcome, float(one.outcome.margin or 0.0)),
         )
 
@@ -131,11 +127,7 @@ class Guardrails(Result):
                 "who": _("those picked")
                 if one.who == "picked"
                 else _("everyone, {arm}").format(arm=self.analysis.campaign.label(one.arm)),
-                "change": _("{value} ({low} to {high})").format(
-                    value=change_text(one.outcome, one.change.value),
-                    low=change_text(one.outcome, one.change.low),
-                    high=change_text(one.outcome, one.change.high),
-                ),
+                "change": effect_text(one.outcome, one.change),
                 "margin": change_text(one.outcome, float(one.outcome.margin or 0.0)),
                 "state": words[one.state],
             }

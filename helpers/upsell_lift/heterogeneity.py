@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from helpers.reporting.figures import Figure, Theme, figure, money_axis
+from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, language, money, number, percent
@@ -189,7 +189,7 @@ class Heterogeneity(Result):
             axes.set_yticks(range(len(frame)), list(frame["name"]))
             axes.grid(axis="x")
             axes.grid(axis="y", visible=False)
-            money_axis(axes.xaxis)
+            axes.xaxis.set_major_formatter(lambda value, _place: money(value))
             axes.set(xlabel=_("Profit a customer"))
 
         columns = {
@@ -263,12 +263,14 @@ class Heterogeneity(Result):
         if self.analysis.proof is None:
             return Empty()
         columns = {
-            "fifth": Column(label=_("Fifth of the customers, lowest first"), kind="number"),
+            "shown": Column(label=_("Fifth of the customers")),
             "predicted": Column(label=_("Predicted profit a customer"), kind="money"),
             "observed": Column(label=_("Came true"), kind="money", low="low", high="high"),
             "customers": Column(label=_("Customers"), kind="number"),
         }
         frame = self._calibration()
+        ends = {1: _("{n} (lowest)"), GROUPS: _("{n} (highest)")}
+        frame["shown"] = [ends.get(one, "{n}").format(n=number(one)) for one in frame["fifth"]]
         inside = int(((frame["predicted"] >= frame["low"]) & (frame["predicted"] <= frame["high"])).sum())
         title = _("Predictions came true in {n} of {all} groups").format(n=number(inside), all=number(len(frame)))
         foot = _(

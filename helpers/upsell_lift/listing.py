@@ -68,7 +68,7 @@ class Listing(Result):
                 label=_("Expected profit, {currency}").format(currency=language().currency), kind="money"
             ),
             "reason": Column(label=_("What speaks for it")),
-            "held": Column(label=_("Do")),
+            "held": Column(label=_("To do")),
         }
         return table(
             frame, columns, title=_("The list, most profit first"), rows=10, file="tables/upsell_lift.list.parquet"
@@ -166,7 +166,6 @@ class LastList(Result):
         score = self.score
         facts = {"period": score.period, "n": number(score.listed), "found": number(score.found)}
         texts = {
-            "none": _("There is no list of an earlier period to be judged."),
             "changed": _(
                 "The list of {period} was changed after it was written: its hash does not match, and it is not judged."
             ),
@@ -178,6 +177,8 @@ class LastList(Result):
                 "The list of {period} has too few customers in this period’s offers, or too small a holdout, to be judged."
             ),
         }
+        if score.state == "none":
+            return Empty()
         if score.earned is None:
             return Sentence(text=texts[score.state].format(**facts))
         text = _(

@@ -81,7 +81,8 @@ class Campaign:
         """An arm as a reader sees it."""
         name = self.arms[place]
         own = self.settings.arms.get(name)
-        return own.label if own and own.label else name.replace("_", " ")
+        plain = name.replace("_", " ")
+        return own.label if own and own.label else plain[:1].upper() + plain[1:]
 
 
 def read(

@@ -44,10 +44,10 @@ class Timing(Result):
         """Moments by customer."""
         return {} if self.rows is None else {"moments": self.rows}
 
-    def sentence(self) -> Sentence:
+    def sentence(self) -> Sentence | Empty:
         """Whether the moments are known, and of whom."""
         if not self.listed:
-            return Sentence(text=_("Nobody is to be offered anything, so there is no moment for it."))
+            return Empty()
         if self.rows is None:
             return Sentence(
                 text=_(

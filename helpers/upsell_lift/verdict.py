@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from helpers.upsell_lift.policy import Value
 
 
+LEAST_CHANCE = 0.001
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict(Result):
     """What is to be done.
@@ -71,7 +74,9 @@ class Verdict(Result):
                     definition="upsell_lift.profit.round",
                 ),
                 "profit.each": value_number(done, unit, "upsell_lift.profit.each"),
-                "profit.p_loss": Number(value=done.p_loss, unit="share", n=done.n, definition="upsell_lift.profit.p_loss"),
+                "profit.p_loss": Number(
+                    # Chance as the interval knows it is never as good as certain.
+                    value=max(done.p_loss, LEAST_CHANCE), unit="share", n=done.n, definition="upsell_lift.profit.p_loss"),
             }  # fmt: skip
         rows = self.analysis.target
         if total(self.analysis) is not None:
@@ -111,7 +116,8 @@ class Verdict(Result):
                 text=costs + " " + _("Of all customers of the campaign, also those who are offered nothing."),
             ),
             "upsell_lift.profit.p_loss": Definition(
-                name=_("Chance of a loss"), text=_("Probability that the round earns less than doing nothing.")
+                name=_("Chance of a loss"),
+                text=_("Probability that the round earns less than doing nothing; not told below 0.1%."),
             ),
             "upsell_lift.list.customers": Definition(
                 name=_("Customers to contact"), text=_("Customers on the list, without those held out.")

@@ -52,13 +52,17 @@ def change_text(outcome: Outcome, value: float) -> str:
     return f"+{text}" if value > 0 else text
 
 
-def effect_text(outcome: Outcome, effect: Effect) -> str:
+def effect_text(outcome: Outcome, effect: Effect | Value) -> str:
     """A difference with its interval."""
-    return _("{value} ({low} to {high})").format(
-        value=change_text(outcome, effect.value),
-        low=change_text(outcome, effect.low),
-        high=change_text(outcome, effect.high),
-    )
+    if unit_of(outcome) != "share":
+        return _("{value} ({low} to {high})").format(
+            value=change_text(outcome, effect.value),
+            low=change_text(outcome, effect.low),
+            high=change_text(outcome, effect.high),
+        )
+    plain = {name: number(100 * getattr(effect, name), digits=2) for name in ("value", "low", "high")}
+    signed = {name: f"+{text}" if getattr(effect, name) > 0 else text for name, text in plain.items()}
+    return _("{value} points ({low} to {high})").format(**signed)
 
 
 def round_size(analysis: Analysis) -> int:
@@ -103,19 +107,14 @@ def verdict_text(analysis: Analysis) -> str:
     }
     if action == "target":
         text = _(
-            "Make the offer to {n} of {all} customers: expect {total} more profit ({ends}, {level} "
-            "interval); the chance of a loss is "
-            "{loss}. On customers it had not seen, this choice earned more than offering to "
-            "everyone, to no one, or to as many at "
-            "random."
+            "Make the offer to {n} of {all} customers: expect {total} more profit ({ends}); the chance of a loss is {loss}. Proven on "
+            "customers it had not seen: this choice earned more than offering to everyone, to no one, or to as many at random."
         )
         if analysis.budget_share is not None:
             text = _(
                 "Make the offer to {n} of {all} customers, as far as the budget goes: expect "
-                "{total} more profit ({ends}, {level} "
-                "interval); the chance of a loss is {loss}. On customers it had not seen, this "
-                "choice earned more than as many at "
-                "random, or no one."
+                "{total} more profit ({ends}); the chance of "
+                "a loss is {loss}. Proven on customers it had not seen: this choice earned more than as many at random, or no one."
             )
         return text.format(**facts)
     if action == "all":

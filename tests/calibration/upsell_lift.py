@@ -1,15 +1,16 @@
-"""How often the upsell intervals cover, and how often the proof is given where there is none: `python -m tests.calibration.upsell_lift`.
+"""How often upsell intervals cover, and the proof is given where there is none: `python -m tests.calibration.upsell_lift`.
 
-Each part knows its truth. A ranking of random numbers is worth nothing; a policy's profit is that of its own choices over many customers
-of the same kind, whose effects are known; without any difference between customers, picking them earns no more than offering to all.
+Each part knows its truth. A ranking of random numbers is worth nothing; a policy's profit is that of its own choices over many
+customers of the same kind, whose effects are known; without any difference between customers, picking them earns no more than
+offering to all.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from helpers.upsell_lift.allocate import allocate
 from helpers.upsell_lift.design import scaled
@@ -19,6 +20,9 @@ from helpers.upsell_lift.nuisance import cross_fitted, folds
 from helpers.upsell_lift.policy import Proof, prove
 from helpers.upsell_lift.rate import ranking
 from tests.calibration.record import write
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 SEED = 20_240_229
 CUSTOMERS, ORACLE, COST = 2000, 4000, 1.0
@@ -74,7 +78,9 @@ def rate_run(seed: int, *, kind: str) -> tuple[float, float]:
     n = 1000
     effect = rng.normal(size=n)
     heavy = np.where(rng.random(n) < 0.1, rng.lognormal(3, 1, n), 0.0)
-    gamma = effect + (rng.normal(0, 4, n) if kind == "normal" else (heavy - heavy.mean()) * np.where(rng.random(n) < 0.5, 2, -2))
+    gamma = effect + (
+        rng.normal(0, 4, n) if kind == "normal" else (heavy - heavy.mean()) * np.where(rng.random(n) < 0.5, 2, -2)
+    )
     found = ranking(gamma, rng.random(n), seed=seed, replicates=200)
     return found.autoc.z, found.qini.z
 
@@ -119,7 +125,10 @@ def rows(part: str, runs: int) -> list[dict[str, object]]:
         ]
     results = [profit_run(seed, differ=part == "profit") for seed in seeds]
     if part == "gate":
-        return [about | {"what": "false_proof", "level": 0.90, "value": float(np.mean([proof.proven for proof, _t in results]))}]
+        return [
+            about
+            | {"what": "false_proof", "level": 0.90, "value": float(np.mean([proof.proven for proof, _t in results]))}
+        ]
     covered = float(np.mean([proof.value.low <= truth <= proof.value.high for proof, truth in results]))
     bias = float(np.mean([proof.value.value - truth for proof, truth in results]))
     size = float(np.mean([truth for _proof, truth in results]))

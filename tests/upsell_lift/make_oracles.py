@@ -1,7 +1,7 @@
 """Values of other packages for `test_estimate.py`: `python -m tests.upsell_lift.make_oracles`.
 
-Their pins differ from the kit's and from each other's, so each is asked in an environment of its own, and its values are kept as a table
-(rows of packages that are not there are kept as they are):
+Their pins differ from the kit's and from each other's, so each is asked in an environment of its own, and its values are kept as a
+table (rows of packages that are not there are kept as they are):
 
     pip install econml        # in one
     pip install causalml      # in another
@@ -73,7 +73,9 @@ def econml() -> dict[str, float]:
     from econml.dr import LinearDRLearner
 
     X, y, arm, _mu, _e = data()
-    found = LinearDRLearner(model_regression=Outcome(), model_propensity=Propensity(), min_propensity=1e-9, cv=2, random_state=1)
+    found = LinearDRLearner(
+        model_regression=Outcome(), model_propensity=Propensity(), min_propensity=1e-9, cv=2, random_state=1
+    )
     found.fit(y, arm, X=X)
     slopes = found.coef_(T=1)
     return {"ate": float(found.ate(X)), **{f"slope.{place}": float(slope) for place, slope in enumerate(slopes)}}
@@ -106,7 +108,9 @@ def main() -> None:
         except PackageNotFoundError:
             continue
         kept = [row for row in kept if row["library"] != name]
-        kept += [{"library": name, "version": release, "quantity": key, "value": repr(value)} for key, value in ask().items()]
+        kept += [
+            {"library": name, "version": release, "quantity": key, "value": repr(value)} for key, value in ask().items()
+        ]
     with PATH.open("w", newline="") as file:
         writer = csv.DictWriter(file, ["library", "version", "quantity", "value"], lineterminator="\n")
         writer.writeheader()

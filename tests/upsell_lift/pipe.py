@@ -85,9 +85,7 @@ def results(analysis):
 
 def findings(analysis, *more):
     """What would be published."""
-    return gather(
-        *results(analysis), *more, client="c", period="all", topic="upsell_lift", tables={}, provenance={}
-    )
+    return gather(*results(analysis), *more, client="c", period="all", topic="upsell_lift", tables={}, provenance={})
 
 
 def drawn(analysis):

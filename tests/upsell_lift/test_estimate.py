@@ -1,6 +1,7 @@
 """Estimators against statsmodels, econml and first principles."""
 
 import csv
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,7 @@ def test_a_score_is_the_model_plus_what_it_missed():
 def test_folds_and_stages_keep_clusters_together():
     cluster = np.repeat(np.arange(40), 5)
     fold = folds(200, seed=1, cluster=cluster)
-    assert (pd.Series(fold).groupby(cluster).nunique() == 1).all()
+    assert (pd.Series(fold).groupby(cluster).agg(lambda own: own.max() - own.min()) == 0).all()
     seen = []
     for train, test in stages(200, seed=1, cluster=cluster):
         assert not set(cluster[train]) & set(cluster[test])
@@ -110,7 +111,7 @@ def test_folds_and_stages_keep_clusters_together():
 def test_what_is_learned_from_comes_before_what_is_predicted():
     parts = list(stages(1000, seed=1))
     assert [len(train) for train, _test in parts] == [400, 600, 800]
-    for (train, test), (later, _next) in zip(parts, parts[1:], strict=False):
+    for (train, test), (later, _next) in pairwise(parts):
         assert set(train) | set(test) == set(later)
 
 
@@ -149,12 +150,25 @@ def test_effective_size_by_hand():
 
 def test_e_values_of_the_paper():
     """VanderWeele & Ding 2017: a risk ratio of 3.9 (1.8 to 8.7) has E-values of 7.26 and 3.0."""
-    one = Effect(value=0.29, se=0.1, low=0.08, high=0.77, level=0.95, control=0.1, treated=0.39, n_control=1, n_treated=1, method="x")
+    one = Effect(
+        value=0.29,
+        se=0.1,
+        low=0.08,
+        high=0.77,
+        level=0.95,
+        control=0.1,
+        treated=0.39,
+        n_control=1,
+        n_treated=1,
+        method="x",
+    )
     assert e_value(one, binary=True, spread=1.0) == (pytest.approx(7.26, abs=0.005), pytest.approx(3.0, abs=0.005))
 
 
 def test_a_covered_nothing_has_the_e_value_one():
-    one = Effect(value=0.1, se=0.1, low=-0.1, high=0.3, level=0.95, control=1, treated=1, n_control=1, n_treated=1, method="x")
+    one = Effect(
+        value=0.1, se=0.1, low=-0.1, high=0.3, level=0.95, control=1, treated=1, n_control=1, n_treated=1, method="x"
+    )
     assert e_value(one, binary=False, spread=1.0)[1] == 1
 
 
@@ -219,8 +233,8 @@ def test_econml_finds_the_same_doubly_robust_scores(oracles):
         assert fitted.params[place + 1] == pytest.approx(oracles["econml", f"slope.{place}"], rel=1e-6)
 
 
-def test_causalml_finds_a_like_effect_and_another_error_by_its_own_way(oracles):
-    """causalml's interval of an ATE takes the outcome models for the truth, so its error is another one: values agree, errors do not."""
+def test_causalml_finds_the_same_effect_within_an_error(oracles):
+    """Its S- and T-learner take the outcome models for the truth; where those are right, the effects are within an error of ours."""
     from tests.upsell_lift.make_oracles import data
 
     X, y, arm, _mu, _e = data()

@@ -1,4 +1,4 @@
-"""Known answers on public data: Hillstrom's e-mails, LaLonde's training, Cattaneo's birth weights. Values are those of issue 5's facts."""
+"""Known answers on public data: Hillstrom's e-mails, LaLonde's training, Cattaneo's birth weights."""
 
 from pathlib import Path
 

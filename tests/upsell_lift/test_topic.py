@@ -30,7 +30,9 @@ def demo(demo_data, tmp_path_factory):
         for name, source in loaded.data.tables.items()
     }
     data = loaded.data.model_copy(update={"tables": held, "demo": None})
-    tables = load_tables(loaded.model_copy(update={"data": data}), names=("offers", "orders", "order_lines"), expand=expand)
+    tables = load_tables(
+        loaded.model_copy(update={"data": data}), names=("offers", "orders", "order_lines"), expand=expand
+    )
     analysis = upsell_lift.analyse(loaded.upsell_lift, tables.kept, margin=loaded.economics.margin, seed=loaded.seed)
     return analysis, pd.read_parquet(demo_data / "truth/truth_customers.parquet").set_index("customer_id")
 
@@ -97,11 +99,19 @@ def test_redemption_costs_are_paid_for_those_who_take_it():
 def test_several_offers_each_go_to_whom_they_suit():
     frame = campaign(6000, arms=("first", "second"), effect=(0, 0, 0))
     rng = np.random.default_rng(3)
-    suits = {"first": {"a": 9.0, "b": -5.0, "c": -5.0}, "second": {"a": -5.0, "b": 9.0, "c": -5.0}, "control": dict.fromkeys("abc", 0.0)}
-    frame["margin"] = [suits[arm][plan] for arm, plan in zip(frame["arm"], frame["plan"], strict=True)] + rng.normal(0, 8, 6000)
+    suits = {
+        "first": {"a": 9.0, "b": -5.0, "c": -5.0},
+        "second": {"a": -5.0, "b": 9.0, "c": -5.0},
+        "control": dict.fromkeys("abc", 0.0),
+    }
+    frame["margin"] = [suits[arm][plan] for arm, plan in zip(frame["arm"], frame["plan"], strict=True)] + rng.normal(
+        0, 8, 6000
+    )
     analysis = analysed(frame)
     assert analysis.action == "target"
-    rows = analysis.target.rows.assign(plan=analysis.target.rows["customer"].map(frame.set_index("customer_id")["plan"]))
+    rows = analysis.target.rows.assign(
+        plan=analysis.target.rows["customer"].map(frame.set_index("customer_id")["plan"])
+    )
     assert rows.groupby("offer")["plan"].agg(lambda one: one.mode()[0]).to_dict() == {"first": "a", "second": "b"}
     assert (rows["plan"] == "c").mean() < 0.02
     assert {"ate.first.margin", "ate.second.margin"} <= findings(analysis).numbers.keys()
@@ -257,14 +267,23 @@ def test_a_list_that_was_changed_is_not_scored(targeted, tmp_path):
 
 def test_a_list_that_nobody_used_and_one_that_never_was(targeted, tmp_path):
     folder = published(tmp_path / "2025-Q1", targeted)
-    assert upsell_lift.score_last(folder, targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state == "not_used"
-    assert upsell_lift.score_last(tmp_path / "no", targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state == "none"
+    assert (
+        upsell_lift.score_last(folder, targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state
+        == "not_used"
+    )
+    assert (
+        upsell_lift.score_last(tmp_path / "no", targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state
+        == "none"
+    )
     assert upsell_lift.score_last(None, targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state == "none"
 
 
 def test_a_skipped_topic_left_no_list(targeted, tmp_path):
     (tmp_path / "upsell_lift.json").write_text(json.dumps({"tables": {}}))
-    assert upsell_lift.score_last(tmp_path, targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state == "none"
+    assert (
+        upsell_lift.score_last(tmp_path, targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state
+        == "none"
+    )
 
 
 # Timing.
