@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from helpers.upsell_lift.policy import Proof, Value
     from helpers.upsell_lift.tree import Question
 
+# Profits a customer may be pennies; of so many customers they can be told apart.
+PER = 1000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Earnings(Result):
@@ -195,14 +198,16 @@ class Earnings(Result):
         """Policies side by side."""
         if self._proof is None:
             return Empty()
+        frame = self._comparisons()
         columns = {
             "policy": Column(label=_("Policy")),
             "share": Column(label=_("Offered"), kind="share"),
             "profit": Column(
-                label=_("Profit a customer, {currency}").format(currency=language().currency), kind="money", low="profit_low",
+                label=_("Profit per {n} customers, {currency}").format(n=number(PER), currency=language().currency),
+                kind="money", low="profit_low",
                 high="profit_high",
             ),
-            "lead": Column(label=_("Picking customers earns more by"), kind="money", low="lead_low", high="lead_high"),
+            "lead": Column(label=_("Picking earns more by"), kind="money", low="lead_low", high="lead_high"),
         }  # fmt: skip
         foot = _(
             "{level} intervals. “Make the offer to these” is said only where picking leads over everyone, no one and chance by the "
@@ -215,7 +220,9 @@ class Earnings(Result):
             if self._proof.proven
             else _("Picking customers does not pass its proof")
         )
-        return table(self._comparisons(), columns, title=title, foot=foot, strong=(0,) if self._proof.proven else ())
+        amounts = [name for name in frame.columns if name not in {"policy", "share"}]
+        frame[amounts] = PER * frame[amounts].astype(float)
+        return table(frame, columns, title=title, foot=foot, strong=(0,) if self._proof.proven else ())
 
     def rule(self) -> Sentence | Empty:
         """The simple rule in words, and what it gives up."""
@@ -233,15 +240,16 @@ class Earnings(Result):
         lost = proof.gives_up
         text = _("A rule of at most two questions: {rule}. ").format(rule="; ".join(parts))
         if lost.low > 0:
-            text += _("It gives up {lost} a customer against picking one by one ({low} to {high}).")
+            text += _("It gives up {lost} per {n} customers against picking one by one ({low} to {high}).")
         elif lost.high < 0:
-            text += _("It earns {lost} a customer more than picking one by one.")
-            return Sentence(text=text.format(lost=money(-lost.value)))
+            text += _("It earns {lost} per {n} customers more than picking one by one.")
+            return Sentence(text=text.format(lost=money(-PER * lost.value), n=number(PER)))
         else:
             text += _(
                 "It is not shown to give anything up against picking one by one ({lost} a customer, {low} to {high})."
             )
-        return Sentence(text=text.format(lost=money(lost.value), low=money(lost.low), high=money(lost.high)))
+        ends = {"lost": lost.value, "low": lost.low, "high": lost.high}
+        return Sentence(text=text.format(n=number(PER), **{name: money(PER * one) for name, one in ends.items()}))
 
     def _answer(self, question: Question, *, yes: bool) -> str:
         """One answer in words."""

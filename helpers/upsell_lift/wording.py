@@ -119,8 +119,8 @@ def verdict_text(analysis: Analysis) -> str:
         return text.format(**facts)
     if action == "all":
         text = _(
-            "Offer {arm} to everyone: expect {total} more profit from {n} customers ({ends}, "
-            "{level} interval); the chance of a loss "
+            "Offer {arm} to everyone: expect {total} more profit from {n} customers ({ends}); "
+            "the chance of a loss "
             "is {loss}. {why}"
         )
         if analysis.budget_share is not None:
@@ -133,8 +133,8 @@ def verdict_text(analysis: Analysis) -> str:
             }
             text = _(
                 "Offer {arm} to as many as the budget reaches, picked at random: expect {total} "
-                "more profit from {n} customers ({ends}, "
-                "{level} interval); the chance of a loss is {loss}. {why}"
+                "more profit from {n} customers ({ends}); "
+                "the chance of a loss is {loss}. {why}"
             )
         return text.format(**facts, why=why_not_target(analysis))
     if action == "none":

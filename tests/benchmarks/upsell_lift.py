@@ -164,7 +164,8 @@ def main(peer: str | None, million: int) -> None:
                 theirs = run(peer, code, small)
                 lines.append(
                     f"against {name} ({theirs['seconds']:.1f} s and {theirs['import_seconds']:.1f} s of imports, "
-                    f"{theirs['mb']:,.0f} MB): effects take {effects['seconds'] / theirs['seconds']:.2f} of its time and {effects['mb'] / theirs['mb']:.2f} of "
+                    f"{theirs['mb']:,.0f} MB): "
+                    f"effects take {effects['seconds'] / theirs['seconds']:.2f} of its time and {effects['mb'] / theirs['mb']:.2f} of "
                     f"its memory; the whole analysis {whole['seconds'] / theirs['seconds']:.2f} of its time and "
                     f"{whole['mb'] / theirs['mb']:.2f} of its memory"
                 )

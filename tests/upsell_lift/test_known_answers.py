@@ -123,6 +123,7 @@ def test_rankings_on_the_odd_rows(hillstrom, sent, arm, outcome, z, words):
     assert ranking_words(found.autoc) == words
 
 
+@pytest.mark.slow
 def test_the_proof_on_the_odd_rows_refuses_mens_spend(hillstrom, sent):
     X = encode(hillstrom[COVARIATES]).X
     Y = np.column_stack([hillstrom["spend"], hillstrom["visit"], np.zeros(len(X))]).astype(float)
@@ -134,6 +135,7 @@ def test_the_proof_on_the_odd_rows_refuses_mens_spend(hillstrom, sent):
     assert not proof.proven
 
 
+@pytest.mark.slow
 def test_hillstrom_as_a_study():
     analysis = example("hillstrom")
     found = findings(analysis)
@@ -176,6 +178,7 @@ def test_training_against_the_survey(observed, logit):
     assert ols == pytest.approx(1567, abs=1)
 
 
+@pytest.mark.slow
 def test_training_against_the_survey_as_a_study_comes_out_humble():
     analysis = example("lalonde")
     found = findings(analysis)

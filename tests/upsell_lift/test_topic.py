@@ -112,7 +112,7 @@ def test_several_offers_each_go_to_whom_they_suit():
     rows = analysis.target.rows.assign(
         plan=analysis.target.rows["customer"].map(frame.set_index("customer_id")["plan"])
     )
-    assert rows.groupby("offer")["plan"].agg(lambda one: one.mode()[0]).to_dict() == {"first": "a", "second": "b"}
+    assert rows.groupby("offer")["plan"].agg(lambda one: one.mode()[0]).to_dict() == {"First": "a", "Second": "b"}
     assert (rows["plan"] == "c").mean() < 0.02
     assert {"ate.first.margin", "ate.second.margin"} <= findings(analysis).numbers.keys()
 
