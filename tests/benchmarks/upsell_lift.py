@@ -86,14 +86,14 @@ found = {"effects": [float(one) for one in effect.mean(axis=0)]}
 SKUPLIFT = (
     HEAD
     + """
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LogisticRegression
 from sklift.models import TwoModels
 frame = pd.read_parquet(sys.argv[1])
 begun = time.perf_counter()
 frame = frame[frame["arm"] != 1]
-X, arm, y = frame.filter(like="x_"), (frame["arm"] == 2).astype(int), frame["visit"].astype(float)
+X, arm, y = frame.filter(like="x_"), (frame["arm"] == 2).astype(int), frame["visit"].astype(int)
 half = np.arange(len(y)) % 2 == 1
-model = TwoModels(LinearRegression(), LinearRegression(), method="vanilla").fit(X[~half], y[~half], arm[~half])
+model = TwoModels(LogisticRegression(max_iter=2000), LogisticRegression(max_iter=2000), method="vanilla").fit(X[~half], y[~half], arm[~half])
 effect = model.predict(X[half])
 found = {"effects": [float(np.mean(effect))]}
 """
