@@ -93,7 +93,8 @@ begun = time.perf_counter()
 frame = frame[frame["arm"] != 1]
 X, arm, y = frame.filter(like="x_"), (frame["arm"] == 2).astype(int), frame["visit"].astype(int)
 half = np.arange(len(y)) % 2 == 1
-model = TwoModels(LogisticRegression(max_iter=2000), LogisticRegression(max_iter=2000), method="vanilla").fit(X[~half], y[~half], arm[~half])
+first, second = (LogisticRegression(max_iter=2000) for _ in range(2))
+model = TwoModels(first, second, method="vanilla").fit(X[~half], y[~half], arm[~half])
 effect = model.predict(X[half])
 found = {"effects": [float(np.mean(effect))]}
 """

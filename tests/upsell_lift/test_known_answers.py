@@ -110,8 +110,8 @@ def test_womens_visit_effect_by_what_was_bought(hillstrom, sent, mens, womens, e
 def test_rankings_on_the_odd_rows(hillstrom, sent, arm, outcome, z, words):
     """A linear model an arm on the even rows; scores of the odd ones weighted by their own shares, arm and control alone.
 
-    A standard error from a few hundred half-samples is itself uncertain by some 5 %: with thousands of them, these z are 3.75, 1.20 and
-    -2.17.
+    A standard error from a few hundred half-samples is itself uncertain by some 5 %: with thousands of them, these z are 3.75,
+    1.20 and -2.17.
     """
     X, y = encode(hillstrom[COVARIATES]).X, hillstrom[outcome].to_numpy(float)
     odd = np.arange(len(y)) % 2 == 1
@@ -211,8 +211,8 @@ def test_matchits_lalonde(public_data):
 def test_cattaneos_birth_weights_without_cross_fitting():
     """statsmodels and Stata: AIPW -230.99 (26.214), from its own models, so that the estimator alone is judged.
 
-    Their standard error is of all moments together and counts what estimating the two models costs; the influence function takes them as
-    given, as cross-fitting allows, and is 3 % smaller here.
+    Their standard error is of all moments together and counts what estimating the two models costs; the influence function takes them
+    as given, as cross-fitting allows, and is 3 % smaller here.
     """
     path = Path(statsmodels.treatment.__file__).parent / "tests/results/cataneo2.csv"
     frame = pd.read_csv(path)
