@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .venv-peers
+UPLIFT := .venv-peers-uplift
 
 .PHONY: help setup demo test lab lint calibrate bench messages lock clean
 
@@ -45,15 +46,22 @@ calibrate: $(READY) ## Run the statistical calibrations in full and rewrite thei
 	$(BIN)/python -m tests.calibration.clv
 	$(BIN)/python -m tests.calibration.clv_predictive
 	$(BIN)/python -m tests.calibration.ab_test
+	$(BIN)/python -m tests.calibration.upsell_lift
 
-bench: $(READY) $(PEERS)/.ready ## Print the benchmarks, as ratios within one run
+bench: $(READY) $(PEERS)/.ready $(UPLIFT)/.ready ## Print the benchmarks, as ratios within one run
 	$(BIN)/python -m tests.benchmarks.report_size
 	$(BIN)/python -m tests.benchmarks.clv $(PEERS)/bin/python
 	$(BIN)/python -m tests.benchmarks.ab_test $(PEERS)/bin/python
+	$(BIN)/python -m tests.benchmarks.upsell_lift $(UPLIFT)/bin/python
 
 $(PEERS)/.ready: # The peers that are measured against live in an environment of their own: their pins differ.
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --compile "pymc-marketing>=1.3" pyarrow "tea-tasting>=2" "ibis-framework[duckdb]>=11"
+	@touch $@
+
+$(UPLIFT)/.ready: # The uplift packages hold others below what the first peers need.
+	$(PYTHON) -m venv $(UPLIFT)
+	$(UPLIFT)/bin/python -m pip install --quiet --disable-pip-version-check --compile "causalml>=0.16" "scikit-uplift>=0.5" pyarrow
 	@touch $@
 
 messages: $(READY) ## Collect the words to translate into the catalogue's template
@@ -63,5 +71,5 @@ lock: ## Resolve the lock file anew (needs uv)
 	uv pip compile --universal --all-extras --no-annotate --no-header --python-version 3.12 pyproject.toml -o requirements.lock
 
 clean: ## Remove the environment, the demo's data and all reports
-	rm -rf $(VENV) $(PEERS) data/demo build *.egg-info
+	rm -rf $(VENV) $(PEERS) $(UPLIFT) data/demo build *.egg-info
 	find reports -mindepth 1 -not -name README.md -delete

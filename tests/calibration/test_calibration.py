@@ -12,6 +12,7 @@ from helpers.ab_test.estimate import compare
 from helpers.ab_test.moments import Moments
 from helpers.clv.density import families
 from tests.calibration import ab_test, clv_predictive
+from tests.calibration import upsell_lift as upsell
 from tests.calibration.clusters import NOISE, false_alarms, recovery
 from tests.calibration.clv import ranks
 from tests.calibration.coverage import coverage
@@ -210,3 +211,43 @@ def test_fresh_noise_has_no_stable_segments(kind):
 @pytest.mark.slow
 def test_fresh_planted_groups_are_found():
     assert recovery(range(1000, 1000 + SEEDS))["right"] == 1
+
+
+@pytest.fixture(scope="module")
+def upsell_table():
+    return pd.read_csv(HERE / "upsell_lift.csv").set_index("what")
+
+
+def test_in_the_full_calibration_random_rankings_cover_nothing_in_93_to_97_percent(upsell_table):
+    cells = upsell_table[upsell_table["part"] == "rate"]
+    assert len(cells) == 4
+    assert (cells["runs"] >= 1000).all()
+    assert cells["value"].between(0.93, 0.97).all()
+
+
+def test_in_the_full_calibration_profits_are_covered_in_87_to_93_percent(upsell_table):
+    assert upsell_table.loc["profit_coverage", "runs"] >= 500
+    assert 0.87 <= upsell_table.loc["profit_coverage", "value"] <= 0.93
+    assert abs(upsell_table.loc["profit_bias", "value"]) < 0.05 * upsell_table.loc["profit_true_mean", "value"]
+
+
+def test_in_the_full_calibration_targeting_is_hardly_ever_proven_where_nobody_differs(upsell_table):
+    assert upsell_table.loc["false_proof", "value"] <= 0.05
+
+
+def test_in_the_full_calibration_effects_without_chance_are_covered(upsell_table):
+    assert upsell_table.loc[["ate", "att"], "value"].between(0.92, 0.98).all()
+
+
+@pytest.mark.slow
+def test_profits_are_covered_in_a_part_of_the_calibration():
+    found = {row["what"]: row["value"] for row in upsell.rows("profit", 6)}
+    # Fewer than three of six would be missed by chance in one of a thousand.
+    assert found["profit_coverage"] >= 0.5
+
+
+@pytest.mark.slow
+def test_random_rankings_are_worth_nothing_in_a_part_of_the_calibration():
+    rows = upsell.rows("rate", 40)
+    # Binomial(40, .95): fewer than 33 in one of a thousand.
+    assert all(row["value"] >= 33 / 40 for row in rows)
