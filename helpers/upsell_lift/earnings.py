@@ -107,10 +107,11 @@ class Earnings(Result):
             (
                 _("{arm} to everyone").format(arm=campaign.label(arm)),
                 1.0,
-                self.analysis.to_all[arm],
+                # Of the same customers as the picks: else the rows would not differ by the lead beside them.
+                one,
                 proof.against.get(str(arm)),
             )
-            for arm in self.analysis.to_all
+            for arm, one in proof.everyone.items()
         ]
         rows.append((_("As many, picked at random"), proof.share, None, proof.against["random"]))
         rows.append((_("The simple rule below"), float((proof.tree_choice > 0).mean()), proof.tree, proof.gives_up))
@@ -210,9 +211,9 @@ class Earnings(Result):
             "lead": Column(label=_("Picking earns more by"), kind="money", low="lead_low", high="lead_high"),
         }  # fmt: skip
         foot = _(
-            "{level} intervals. “Make the offer to these” is said only where picking leads over everyone, no one and chance by the "
-            "lower end of every interval. Picks here are by models that saw a part of the customers; the list is by one that saw all."
-        ).format(level=percent(self.analysis.campaign.settings.level, digits=0))
+            "n = {n} customers whom the picks were not learned from; {level} intervals. “Make the offer to these” is said only "
+            "where picking leads over everyone, no one and chance by the lower end of every interval. Picks here are by models that saw a part of the customers; the list is by one that saw all."
+        ).format(n=number(len(self._proof.rows)), level=percent(self.analysis.campaign.settings.level, digits=0))
         title = (
             _("Picking customers beats everyone, no one and chance")
             if self._proof.proven and self.analysis.budget_share is None
@@ -246,7 +247,7 @@ class Earnings(Result):
             return Sentence(text=text.format(lost=money(-PER * lost.value), n=number(PER)))
         else:
             text += _(
-                "It is not shown to give anything up against picking one by one ({lost} a customer, {low} to {high})."
+                "It is not shown to give anything up against picking one by one ({lost} per {n} customers, {low} to {high})."
             )
         ends = {"lost": lost.value, "low": lost.low, "high": lost.high}
         return Sentence(text=text.format(n=number(PER), **{name: money(PER * one) for name, one in ends.items()}))

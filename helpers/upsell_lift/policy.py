@@ -71,6 +71,7 @@ class Proof:
         choice: Offer that the policy makes, shape (h,): 0 for none.
         tree_choice: Offer that the readable rule makes, shape (h,).
         value: The policy's incremental profit.
+        everyone: Incremental profit of each arm to all of the same customers, by arm.
         against: Its lead over offering nothing (`none`), over each arm to all (its number), over as many at random (`random`).
         tree: The readable rule's incremental profit.
         gives_up: The policy's lead over it.
@@ -87,6 +88,7 @@ class Proof:
     choice: NDArray
     tree_choice: NDArray
     value: Value
+    everyone: Mapping[int, Value]
     against: Mapping[str, Value]
     tree: Value
     gives_up: Value
@@ -179,6 +181,7 @@ def prove(
         choice=choice,
         tree_choice=tree_choice,
         value=value(earned),
+        everyone={a: value(gains[:, a]) for a in range(1, arms)},
         against=against,
         tree=value(by_tree),
         gives_up=value(earned - by_tree),

@@ -54,6 +54,14 @@ def test_the_headline_says_money_first_and_the_decision_carries_the_lists_hash(t
     assert decision.value["customers"] + decision.value["holdout"] == len(targeted.target.rows)
 
 
+def test_policies_side_by_side_differ_by_the_lead_that_is_printed_beside_them(targeted):
+    frame = upsell_lift.earnings(targeted).tables()["comparisons"].set_index("policy")
+    picking = frame["profit"].iloc[0]
+    others = frame.iloc[1:].dropna(subset=["profit", "lead"])
+    assert len(others) >= 2
+    np.testing.assert_allclose(picking - others["profit"].astype(float), others["lead"].astype(float), rtol=1e-9)
+
+
 def test_every_number_of_the_headline_is_in_the_findings(targeted):
     numbers = findings(targeted).numbers
     n = numbers["profit.round"]
