@@ -127,7 +127,10 @@ class Levels:
 
 
 def error_levels(*, alpha: float = 0.05, beta: float = 0.2, success: int, guardrails: int) -> Levels:
-    """Levels of single tests (arXiv 2402.11609): alpha is shared by the successes alone, beta by the guardrails and one success.
+    """Levels of single tests: alpha is shared by the successes alone, beta by the guardrails and one success.
+
+    That alpha is not adjusted for guardrails while beta is, is Schultzberg et al. (arXiv 2402.11609). How beta is split is
+    Bonferroni's bound over the tests that all have to succeed: enough whatever their dependence, if not the least that would do.
 
     Args:
         alpha: Chance of shipping without any success: two-sided.

@@ -90,26 +90,8 @@ def compare(pair: Pair, *, alpha: float = 0.05, critical: float | None = None, p
     if (critical is None) != (p is None):
         raise ValueError("critical and p come from one procedure: give both or neither")
     control, treatment = pair.control, pair.treatment
-    reason = pair.reason
-    if reason:
-        known = all(math.isfinite(value) for value in (control.value, treatment.value))
-        gap = Interval(value=pair.difference, low=-math.inf, high=math.inf, kind="none") if known else UNKNOWN
-        return Effect(
-            control=control.value,
-            treatment=treatment.value,
-            difference=gap,
-            lift=UNKNOWN,
-            p=None,
-            statistic=None,
-            standard_error=None,
-            df=None,
-            alpha=alpha,
-            critical=None,
-            n_control=control.n,
-            n_treatment=treatment.n,
-            method=pair.method,
-            reason=reason,
-        )
+    if pair.reason:
+        return untold(pair, reason=pair.reason, alpha=alpha)
     df = pair.degrees
     error = math.sqrt(pair.variance)
     statistic = pair.difference / error
@@ -139,6 +121,28 @@ def compare(pair: Pair, *, alpha: float = 0.05, critical: float | None = None, p
         n_treatment=treatment.n,
         method=(*pair.method, "fieller"),
         reason=None if lift.bounded else "control_zero" if lift.kind == "none" else "control_near_zero",
+    )
+
+
+def untold(pair: Pair, *, reason: Reason, alpha: float) -> Effect:
+    """The effect of two arms that cannot be compared: their values, and why."""
+    known = math.isfinite(pair.difference)
+    gap = Interval(value=pair.difference, low=-math.inf, high=math.inf, kind="none") if known else UNKNOWN
+    return Effect(
+        control=pair.control.value,
+        treatment=pair.treatment.value,
+        difference=gap,
+        lift=UNKNOWN,
+        p=None,
+        statistic=None,
+        standard_error=None,
+        df=None,
+        alpha=alpha,
+        critical=None,
+        n_control=pair.control.n,
+        n_treatment=pair.treatment.n,
+        method=pair.method,
+        reason=reason,
     )
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.ab_test import gates
 from helpers.ab_test.gates import Gate
-from helpers.ab_test.moments import moments
-from helpers.reporting.words import _, number
+from helpers.ab_test.sums import moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from helpers.ab_test.read import Units
 
 MISSING_ALPHA = 0.001
-SMALLEST_SHOWN = 0.0001
-# Below this a p-value is printed with four digits.
-FEW_DIGITS = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,76 +152,6 @@ def _missing(units: Units, profile: Profile) -> list[Kept]:
         )
         found.append(Kept(id=f"missing.{metric.name}", gate=gate, about=metric.name))
     return found
-
-
-def meaning(kept: Kept) -> str:
-    """What a gate looks for, in words a client understands."""
-    texts = {
-        "variants": _("Every variant has units"),
-        "srm": _("Each variant got its planned share of units"),
-        "crossed_over": _("Nobody was in two variants"),
-        "duplicates": _("Every unit is in the data once"),
-        "exposed_before": _("Nobody saw the variant before being assigned to it"),
-        "outcome_before": _("No outcome is dated before the assignment ({about})"),
-        "imbalance": _("The variants were alike before the test ({about})"),
-        "missing": _("As many outcomes are missing in each variant ({about})"),
-    }
-    name = kept.id.split(".")[0]
-    text = _("Each variant got its planned share within every {about}") if name == "srm" and kept.about else texts[name]
-    return text.format(about=kept.about)
-
-
-def failure(kept: Kept) -> str:
-    """What went wrong where a gate failed, as the reader of a headline needs it."""
-    texts = {
-        "variants": _("there is nothing to compare"),
-        "srm": _("its random split is broken"),
-        "crossed_over": _("some units were in two variants"),
-        "duplicates": _("some units are in the data twice"),
-        "exposed_before": _("some units saw the variant before they were assigned"),
-        "outcome_before": _("some outcomes are older than the assignment"),
-        "imbalance": _("its variants differed before it began"),
-        "missing": _("outcomes are missing more often in one variant"),
-    }
-    return texts[kept.id.split(".")[0]]
-
-
-def told(kept: Kept, units: Units) -> str:
-    """What a gate found, in one clause."""
-    gate, name = kept.gate, kept.id.split(".")[0]
-    if name in {"srm", "imbalance"}:
-        return _told_p(kept, units)
-    if name == "variants":
-        text = _("{n} variants") if gate.passed else _("no units to compare: {names}")
-        return text.format(n=number(gate.total), names=", ".join(map(str, gate.offenders)))
-    if name == "missing":
-        split = ", ".join(f"{arm} {number(lost)}" for arm, lost in gate.offenders)
-        return _("missing: {split} (p {p})").format(split=split, p=small(gate.p))
-    text = _("{count} of {total}, such as {first}") if gate.count else _("none of {total}")
-    first = ", ".join(str(unit) for unit in gate.offenders)
-    return text.format(count=number(gate.count), total=number(gate.total), first=first)
-
-
-def _told_p(kept: Kept, units: Units) -> str:
-    """A gate that is a test: its p, and the counts or segments behind it."""
-    gate = kept.gate
-    if kept.id == "srm":
-        arms = [(arm, number(kept.counts.get(arm, 0))) for arm in units.variants]
-        split = ", ".join(_("{variant} {n}").format(variant=arm, n=n) for arm, n in arms)
-        return split + f" (p {small(gate.p)})"
-    if gate.p is None:
-        return _("nothing to compare")
-    names = ", ".join(str(first) for first, _rest in gate.offenders)
-    return f"p {small(gate.p)}" + (f"; {names}" if names else "")
-
-
-def small(p: float | None) -> str:
-    """A p-value as a reader sees it."""
-    if p is None:
-        return "–"
-    if p < SMALLEST_SHOWN:
-        return _("below {p}").format(p=number(SMALLEST_SHOWN, digits=4))
-    return number(p, digits=4 if p < FEW_DIGITS else 3)
 
 
 def expected(units: Units) -> Mapping[str, Any]:

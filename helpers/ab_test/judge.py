@@ -43,8 +43,8 @@ def judge(
 ) -> tuple[Judged, ...]:
     """State of every metric.
 
-    Success metrics of all variants are one family. Guardrails are not adjusted, since all of them must hold; something worse is
-    looked for in all metrics at a shared level (arXiv 2402.11609).
+    Success metrics of all variants are one family. Guardrails are not adjusted, since all of them must hold
+    (arXiv 2402.11609); something worse is looked for at a level that all metrics share.
 
     Args:
         cells: What was measured.

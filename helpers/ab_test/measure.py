@@ -9,9 +9,9 @@ from helpers.ab_test import arms
 from helpers.ab_test.clusters import clustered
 from helpers.ab_test.cuped import adjusted
 from helpers.ab_test.estimate import Effect, at_look, compare
-from helpers.ab_test.moments import moments, quantile_caps
 from helpers.ab_test.proportions import proportions
 from helpers.ab_test.sturdy import permutation
+from helpers.ab_test.sums import moments, quantile_caps
 from helpers.ab_test.supported import pooled_skewness, supported
 
 if TYPE_CHECKING:

@@ -8,10 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from helpers.ab_test.integrity import expected, meaning, told
+from helpers.ab_test.integrity import expected
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.verdict import TestFindings
-from helpers.ab_test.wording import bounded, decision_text, how, shown_metric, shown_test, value_text, why_not
+from helpers.ab_test.wording import (
+    bounded,
+    decision_text,
+    how,
+    meaning,
+    shown_metric,
+    shown_test,
+    told,
+    value_text,
+    why_not,
+)
 from helpers.reporting.findings import Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, day, number, percent

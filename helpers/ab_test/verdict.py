@@ -6,8 +6,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from helpers.ab_test.integrity import failure, meaning, small, told
-from helpers.ab_test.wording import bounded, decision_text, how, metric_unit, shown_metric, shown_test, why_not
+from helpers.ab_test.wording import (
+    bounded,
+    decision_text,
+    failure,
+    how,
+    meaning,
+    metric_unit,
+    shown_metric,
+    shown_test,
+    small,
+    told,
+    why_not,
+)
 from helpers.reporting.findings import Check, Decision, Definition, Number, Result
 from helpers.reporting.words import _, number
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from helpers.ab_test import gates
-from helpers.ab_test.moments import Moments, moments
+from helpers.ab_test.moments import Moments
+from helpers.ab_test.sums import moments
 
 EXPECTED = {"control": 1, "treatment": 1}
 COVARIATES = ["pre_revenue", "pre_orders"]
