@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from helpers.ab_test.decide import Verdict
+    from helpers.ab_test.registration import Test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class Analysis:
     complete: bool
 
     @property
-    def test(self) -> topic.Test:
+    def test(self) -> Test:
         """As registered."""
         return self.units.test
 
@@ -142,7 +143,7 @@ def _analysis(read: Units, counted: Profile, *, ledger: Path | None, seed: int) 
     )
 
 
-def _complete(test: topic.Test, counted: Profile) -> bool:
+def _complete(test: Test, counted: Profile) -> bool:
     """Whether the planned end has come: its last day where days were planned and are known, else its last unit.
 
     A test that ends with fewer units than planned has ended all the same; the plan beside the execution shows what it lacks.

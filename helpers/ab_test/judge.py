@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from helpers.ab_test.measure import Cell
+    from helpers.ab_test.registration import Test
     from helpers.ab_test.sequential import Look
-    from helpers.ab_test.topic import Test
 
 
 @dataclass(frozen=True, kw_only=True)

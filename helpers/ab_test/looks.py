@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from helpers.ab_test.measure import Cell
-    from helpers.ab_test.topic import Test
+    from helpers.ab_test.registration import Test
 
 # A test that has this share of its planned units has come to its planned end.
 NEARLY = 0.99

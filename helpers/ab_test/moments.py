@@ -82,6 +82,27 @@ class Moments:
             nulls=tuple(left + right for left, right in zip(self.nulls, other.nulls, strict=True)),
         )
 
+    def __sub__(self, part: Moments) -> Moments:
+        """What is left without a part of the units: the inverse of the sum, without third moments.
+
+        Raises:
+            ValueError: The columns differ.
+        """
+        if self.columns != part.columns:
+            raise ValueError(f"columns == {part.columns}, must be {self.columns}")
+        n = self.n - part.n
+        apart = part.mean - self.mean
+        mean = self.mean - part.n / n * apart if n else self.mean
+        return Moments(
+            columns=self.columns,
+            n=n,
+            mean=mean,
+            cross=self.cross - part.cross - part.n * self.n / max(n, 1) * np.outer(apart, apart),
+            third=np.full(len(self.columns), np.nan),
+            rows=self.rows - part.rows,
+            nulls=tuple(left - right for left, right in zip(self.nulls, part.nulls, strict=True)),
+        )
+
     def mean_of(self, column: str) -> float:
         """Mean of a column."""
         return float(self.mean[self._place(column)])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from helpers.ab_test.integrity import Kept
     from helpers.ab_test.judge import Judged
     from helpers.ab_test.read import Units
-    from helpers.ab_test.topic import Metric, Test
+    from helpers.ab_test.registration import Metric, Test
 
 SMALLEST_SHOWN = 0.0001
 # Below this a p-value is printed with four digits.
@@ -196,7 +196,7 @@ def _told_p(kept: Kept, units: Units) -> str:
     """A gate that is a test: its p, and the counts or segments behind it."""
     gate = kept.gate
     if kept.id == "srm":
-        arms = [(arm, number(kept.counts.get(arm, 0))) for arm in units.variants]
+        arms = [(arm, number(kept.counts.get(arm, 0))) for arm in units.arms]
         split = ", ".join(_("{variant} {n}").format(variant=arm, n=n) for arm, n in arms)
         return split + f" (p {small(gate.p)})"
     if gate.p is None:
