@@ -3,7 +3,8 @@
 from helpers.ab_test.analyse import Analysis, analyse
 from helpers.ab_test.belief import Beliefs, beliefs
 from helpers.ab_test.forest import forest
-from helpers.ab_test.planning import Plan, plan
+from helpers.ab_test.past import Past, past
+from helpers.ab_test.planning import Plan, Plans, plan
 from helpers.ab_test.proven import proven
 from helpers.ab_test.replay import Replay, replay
 from helpers.ab_test.report import Tests, report
@@ -14,8 +15,10 @@ from helpers.ab_test.worth import Worth, worth
 __all__ = [
     "Analysis",
     "Beliefs",
+    "Past",
     "Paths",
     "Plan",
+    "Plans",
     "Replay",
     "Segmented",
     "Tests",
@@ -25,6 +28,7 @@ __all__ = [
     "by_segment",
     "forest",
     "over_time",
+    "past",
     "plan",
     "proven",
     "replay",

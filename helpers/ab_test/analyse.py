@@ -74,7 +74,7 @@ class Analysis:
 
 def analyse(
     settings: topic.Params,
-    experiments: ir.Table,
+    experiments: ir.Table | None,
     *,
     orders: ir.Table | None = None,
     events: ir.Table | None = None,
@@ -87,7 +87,7 @@ def analyse(
 
     Args:
         settings: Section `ab_test` of the params.
-        experiments: Kept rows of the contract's table.
+        experiments: Kept rows of the contract's table; `None` where no test has been run.
         orders: Kept orders, for outcomes that are computed from them.
         events: Kept events.
         until: Units that were assigned later are left out.
@@ -101,6 +101,8 @@ def analyse(
     given = {"experiments": experiments, "orders": orders, "events": events}
     tables: dict[str, Any] = {name: table for name, table in given.items() if table is not None}
     topic.preflight(settings, tables)
+    if experiments is None:
+        return ()
     found = []
     for test in registered(settings, experiments):
         read = units(test, experiments, orders=orders, events=events, until=until, observed_until=observed_until)

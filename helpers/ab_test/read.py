@@ -160,7 +160,11 @@ def _computed(
             value = table[f"m{place}"]
             # A value below zero has no place on this scale, and -1 is no logarithm that any other gets.
             table = table.mutate(**{f"m{place}": (value >= 0).ifelse((value.abs() + 1).ln(), NO_LOGARITHM)})
-    return table
+    joined = any(isinstance(one, Covariate) for one in test.covariates)
+    if not joined and all(metric.source == "experiments" for metric in test.metrics):
+        return table
+    # Gates, moments, days and segments all read it: joins with a log are made once. The engine drops it with the connection.
+    return table.get_backend().create_table(ibis.util.gen_name("units"), table, temp=True)
 
 
 def _arms(test: Test, rows: ir.Table) -> tuple[str, ...]:

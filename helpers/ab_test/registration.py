@@ -236,8 +236,8 @@ class Ahead(Section):
         traffic: Who would be in it: `base`, all who ordered in the `base_days` before, at once (an e-mail); `orders` or
             `events`, whoever comes, from their first order or event on (a change in the shop).
         base_days: Days that make the base.
-        metrics: What would be measured, from orders or events; conversion, orders and revenue a customer, and the average
-            and the median order value unless given.
+        metrics: What would be measured, from orders or events; conversion, orders and revenue a customer, and the average order
+            value, unless given.
         covariates: What is known before, from orders or events; it makes the test smaller.
         window_days: Outcomes of so many days count, unless a metric says otherwise.
         lift: Relative effect that the test shall find.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from helpers.ab_test.basis import of_test
 from helpers.ab_test.integrity import expected
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.verdict import TestFindings
@@ -57,7 +58,7 @@ class Tests(Result):
     def headline(self) -> str:
         """One sentence a test."""
         if not self.each:
-            return _("There is no test with an outcome that could be read.")
+            return ""
         shown = self.analyses[:3]
         text = " ".join(decision_text(one, brief=True) for one in shown)
         more = len(self.each) - len(shown)
@@ -257,6 +258,21 @@ def _method(one: Analysis) -> str:
     return names[one.test.method]
 
 
+def _least(one: Analysis) -> list[tuple[str, str, str]]:
+    """The least effect that the main metric's test finds, at its planned end and with the units that it has."""
+    found = of_test(one) if one.sound and one.judged else None
+    if found is None or not found.metrics:
+        return []
+    metric, spread = found.main
+    text = _("Least change in {metric} that it finds, {power} of the time")
+    what = text.format(metric=shown_metric(metric).lower(), power=percent(found.design_of(metric).power, digits=0))
+    planned, now = (
+        percent(found.least(metric, spread, n)) if n else _("not planned")
+        for n in (one.test.planned_n, one.profile.units)
+    )
+    return [(what, planned, now)]
+
+
 def outlook(one: Analysis) -> float | None:
     """Chance that a sequential test which goes on ends with its main metric shown, at the trend so far (conditional power)."""
     from helpers.ab_test.estimate import critical_value, z_of
@@ -304,6 +320,7 @@ def _plan_rows(one: Analysis) -> list[dict[str, str]]:
     early = len(one.looks.early)
     done = _("{n}, {early} of them outside the plan").format(n=number(len(one.looks.records)), early=number(early))
     rows.append((_("Looks"), planned, done))
+    rows += _least(one)
     if (chance := outlook(one)) is not None:
         rows.append(
             (_("Chance of a clear answer at the planned end, if the trend holds"), "–", percent(chance, digits=0))

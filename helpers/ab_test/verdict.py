@@ -193,7 +193,8 @@ class TestFindings(Result):
             found.append(Check(id=f"{test.id}.{cell.key}.cap", status="warn", message=text.format(**facts)))
         if cell.way == "beyond":
             text = _(
-                "{test}: {metric} of {variant} is more skewed than its test was proven for; its interval may be too narrow."
+                "{test}: {metric} of {variant} is more skewed than its test was proven for; its interval may be too narrow. "
+                "Sturdier: capped amounts (cap_quantile) or, for a mean, typical values (scale: log)."
             )
             found.append(Check(id=f"{test.id}.{cell.key}.range", status="warn", message=text.format(**facts)))
         return found

@@ -23,7 +23,8 @@ FEW_DIGITS = 0.01
 
 def shown_metric(metric: Metric) -> str:
     """A metric as a reader sees it."""
-    return metric.label or metric.name.replace("_", " ").capitalize()
+    name = metric.label or metric.name.replace("_", " ").capitalize()
+    return _("{metric} (typical value)").format(metric=name) if metric.scale == "log" else name
 
 
 def shown_test(test: Test) -> str:
@@ -83,7 +84,7 @@ def why_not(one: Judged) -> str:
 def how(one: Judged) -> str:
     """How a metric was measured and tested."""
     ways = {
-        "welch": _("Welch's test with Fieller's interval"),
+        "welch": _("Welch's test") if one.cell.pair.log else _("Welch's test with Fieller's interval"),
         "score": _("score test, since counts are small"),
         "permutation": _("permutation test, since values are skewed"),
         "beyond": _("Welch's test, beyond the range it was proven for"),
@@ -97,6 +98,8 @@ def how(one: Judged) -> str:
                 share=percent(1 - one.cell.variance_ratio, digits=0)
             )
         )
+    if one.cell.pair.log:
+        parts.append(_("typical values on a log scale, not means"))
     if one.cell.uncapped is not one.cell.pair and one.cell.metric.cap_quantile:
         parts.append(_("capped at the {share} quantile").format(share=percent(one.cell.metric.cap_quantile)))
     return ", ".join(parts)

@@ -140,7 +140,7 @@ def worth(
             metric = own.cell.metric
             if own.cell.variant != one.variant or own.cell.pair.reason or metric.role == "guardrail":
                 continue
-            if is_money(metric) and metric.type == "mean":
+            if is_money(metric) and metric.type == "mean" and metric.scale == "linear":
                 rows.append(_row(one, own, analyses, value=margin, level=level))
             elif metric.type == "proportion" and customers is not None and metric.role == "success" and len(customers):
                 rows.append(

@@ -147,7 +147,7 @@ def test_units_that_came_after_the_period_are_left_out():
 def test_a_test_that_began_after_the_period_is_not_there_yet():
     frame = units(200)
     assert analysed(frame, registered(metrics=CONVERSION), until=datetime.fromisoformat("2020-01-01")) == ()
-    found = findings(())
+    found = findings((), *ab_test.plan(()).results)
     assert (found.status, found.headline[:16]) == ("ok", "There is no test")
 
 
@@ -229,7 +229,7 @@ def test_the_next_test_is_planned_from_the_control():
     from statsmodels.stats.power import NormalIndPower
 
     (one,) = analysed(units(4000), registered(metrics=CONVERSION))
-    sizes = ab_test.plan((one,)).sizes.set_index("lift")["n"]
+    sizes = ab_test.plan((one,)).each[0].sizes.set_index("lift")["n"]
     p = one.judged[0].effect.control
     sd = (p * (1 - p)) ** 0.5
     needed = 2 * NormalIndPower().solve_power(0.1 * p / sd, alpha=0.05, power=0.8)
