@@ -3,6 +3,7 @@
 from helpers.ab_test.analyse import Analysis, analyse
 from helpers.ab_test.belief import Beliefs, beliefs
 from helpers.ab_test.forest import forest
+from helpers.ab_test.looks import ledger_of
 from helpers.ab_test.past import Past, past
 from helpers.ab_test.planning import Plan, Plans, plan
 from helpers.ab_test.proven import proven
@@ -27,6 +28,7 @@ __all__ = [
     "beliefs",
     "by_segment",
     "forest",
+    "ledger_of",
     "over_time",
     "past",
     "plan",

@@ -36,6 +36,7 @@ class Basis:
         metrics: Each metric with its variance a unit.
         left_out: Metrics that cannot be planned for.
         design: Level, power, split and the cost of early looks, of one metric by itself.
+        variants: Variants that are compared with the control.
         crowd: All units over those of the two variants that are compared.
         arrivals: New units of each day, shape (days,); empty where they are not dated, or all there at once.
         at_once: Units that are all there on the first day; `None` where they come day by day.
@@ -48,6 +49,7 @@ class Basis:
     metrics: tuple[tuple[Metric, Spread], ...]
     left_out: tuple[Metric, ...]
     design: Design
+    variants: int = 1
     crowd: float = 1.0
     arrivals: NDArray = field(default_factory=lambda: np.zeros(0))
     at_once: int | None = None
@@ -87,8 +89,9 @@ class Basis:
         shared = error_levels(
             alpha=self.design.alpha,
             beta=1 - self.design.power,
-            success=roles.count("success"),
+            success=roles.count("success") * self.variants,
             guardrails=roles.count("guardrail"),
+            variants=self.variants,
         )
         if metric.role == "success":
             return replace(self.design, alpha=shared.success, power=1 - shared.beta)
@@ -135,6 +138,7 @@ def of_test(one: Analysis, *, power_wanted: float | None = None, weeks: int = 0)
             share=test.share(names[1]) / pair,
             inflation=_inflation(test.sequential, test.planned_looks, alpha=test.alpha, wanted=test.power),
         ),
+        variants=len(names) - 1,
         crowd=everyone / pair,
         arrivals=np.full(weeks * WEEK if daily else 0, daily),
         n=one.profile.units,

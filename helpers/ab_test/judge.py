@@ -54,7 +54,7 @@ def judge(
     success = [cell for cell in cells if cell.metric.role == "success"]
     guards = [cell for cell in cells if cell.metric.role == "guardrail"]
     variants = max(len({cell.variant for cell in cells}), 1)
-    share = error_levels(alpha=test.alpha, success=len(success), guardrails=len(guards) // variants)
+    share = error_levels(alpha=test.alpha, success=len(success), guardrails=len(guards) // variants, variants=variants)
     family = _family(success, test) if look is None else _looked(success, test, look)
     found = []
     for cell in cells:
