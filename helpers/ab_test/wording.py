@@ -204,7 +204,7 @@ def _told_p(kept: Kept, units: Units) -> str:
         return split + f" (p {small(gate.p)})"
     if gate.p is None:
         return _("nothing to compare")
-    names = ", ".join(str(first) for first, _rest in gate.offenders)
+    names = ", ".join(dict.fromkeys(str(first) for first, _rest in gate.offenders))
     return f"p {small(gate.p)}" + (f"; {names}" if names else "")
 
 
