@@ -111,7 +111,10 @@ def _balance(units: Units) -> list[Kept]:
         return []
     table, columns = pasts(units)
     sides = moments(table, by="variant", columns=columns)
-    names = dict(zip(units.covariates, units.test.covariate_names, strict=True))
+    names = {
+        column: name.replace("_", " ")
+        for column, name in zip(units.covariates, units.test.covariate_names, strict=True)
+    }
     found = []
     for variant in units.variants[1:]:
         gate = gates.imbalance(
@@ -121,7 +124,7 @@ def _balance(units: Units) -> list[Kept]:
             alpha=gates.IMBALANCE_ALPHA / (len(units.variants) - 1),
         )
         told = tuple((names[name.split("__")[0]], p) for name, p in gate.offenders)
-        about = ", ".join(dict.fromkeys(name for name, _p in told)) or ", ".join(units.test.covariate_names)
+        about = ", ".join(dict.fromkeys(name for name, _p in told)) or ", ".join(names.values())
         id_ = "imbalance" if len(units.variants) == 2 else f"imbalance.{variant}"  # noqa: PLR2004
         found.append(Kept(id=id_, gate=replace(gate, offenders=told), about=about))
     return found

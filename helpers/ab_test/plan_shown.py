@@ -30,16 +30,20 @@ def least_lifts(plan: Plan) -> Figure:
     """Least effect against time, or units."""
     dated = plan.basis.dated
     at = "weeks" if dated else "n"
-    names = list(dict.fromkeys(plan.curve["metric"]))[:MOST_LINES]
+    deciding = [shown_metric(metric) for metric, _spread in plan.basis.metrics if metric.role != "information"]
+    names = (deciding or list(dict.fromkeys(plan.curve["metric"])))[:MOST_LINES]
+
+    kept = plan.curve[plan.curve["metric"].isin(names)]
+    top = float(kept.groupby("metric")["mde"].quantile(0.9).max())
+    heights = _apart({name: float(part["mde"].iloc[-1]) for name, part in kept.groupby("metric")}, least=top / 18)
 
     def draw(axes: Axes, theme: Theme) -> None:
         for place, name in enumerate(names):
             part = plan.curve[plan.curve["metric"] == name]
             colour = theme.accent if place == 0 else theme.hues[place % len(theme.hues)]
             axes.plot(part[at], part["mde"], color=colour)
-            label_end(axes, part[at].iloc[-1], part["mde"].iloc[-1], name, colour)
-        shown = plan.curve[plan.curve["metric"].isin(names)]
-        axes.set_ylim(0, float(shown.groupby("metric")["mde"].quantile(0.9).max()))
+            label_end(axes, part[at].iloc[-1], heights[name], name, colour)
+        axes.set_ylim(0, top)
         axes.set_xlabel(_("weeks of traffic") if dated else _("units in all variants"))
         axes.yaxis.set_major_formatter(lambda value, _place: percent(value, digits=1))
         if not dated:
@@ -53,7 +57,7 @@ def least_lifts(plan: Plan) -> Figure:
         title=_("{n} find a lift of {mde} in {metric}").format(
             n=length[:1].upper() + length[1:], mde=percent(middle["mde"]), metric=names[0].lower()
         ),
-        subtitle=_("Least true lift that a test finds with {power} power at level {alpha}").format(
+        subtitle=_("Least true lift that a test finds {power} of the time, false alarms held at {alpha}").format(
             power=percent(plan.basis.design.power, digits=0), alpha=percent(plan.basis.design.alpha, digits=0)
         ),
         foot=_(
@@ -78,22 +82,30 @@ def least_lifts(plan: Plan) -> Figure:
     )
 
 
+def _apart(heights: dict[str, float], *, least: float) -> dict[str, float]:
+    """Heights of labels, moved up until none lies on another."""
+    found: dict[str, float] = {}
+    below = -least
+    for name, height in sorted(heights.items(), key=lambda pair: pair[1]):
+        below = found[name] = max(height, below + least)
+    return found
+
+
 def chances(plan: Plan) -> Figure:
     """Chance of finding each lift in the first metric, with a quarter, a half and all of the traffic."""
     metric, frame = plan.basis.main[0], plan.powers
     levels = list(dict.fromkeys(frame["n"]))
 
     def draw(axes: Axes, theme: Theme) -> None:
-        axes.axhline(plan.basis.design.power, color=theme.muted, linewidth=1, linestyle="--")
+        axes.axhline(plan.basis.design_of(metric).power, color=theme.muted, linewidth=1, linestyle="--")
         for place, n in enumerate(levels):
             part = frame[frame["n"] == n]
             colour = theme.accent if place == len(levels) - 1 else theme.context
             axes.plot(part["lift"], part["power"], color=colour)
-            # Labels stand where the lines are apart.
-            at = part.iloc[(part["power"] - 0.5).abs().argmin()]
+            at = part.iloc[(part["power"] - plan.basis.design_of(metric).power).abs().argmin()]
             axes.annotate(
-                number(n), (at["lift"], at["power"]), xytext=(4, -4), textcoords="offset points", fontsize=9,
-                color=theme.ink, va="top",
+                number(n), (at["lift"], at["power"]), ha="center", va="center", fontsize=9, color=theme.ink,
+                bbox={"facecolor": theme.paper, "edgecolor": "none", "pad": 1.5},
             )  # fmt: skip
         axes.set_ylim(0, 1.02)
         axes.set_xlim(left=0)
@@ -105,13 +117,16 @@ def chances(plan: Plan) -> Figure:
     mde = plan.curve[plan.curve["metric"] == shown_metric(metric)]["mde"].iloc[-1]
     return figure(
         draw,
-        title=_("Smaller lifts than {mde} in {metric} will more often be missed than {power} allows").format(
-            mde=percent(mde), metric=shown_metric(metric).lower(), power=percent(plan.basis.design.power, digits=0)
+        title=_("{n} units find a lift of {mde} in {metric} {power} of the time").format(
+            n=number(levels[-1]),
+            mde=percent(mde),
+            metric=shown_metric(metric).lower(),
+            power=percent(plan.basis.design_of(metric).power, digits=0),
         ),
         subtitle=_(
             "Chance that the test finds a true lift, by units in all variants; the dashed line is what was wanted"
         ),
-        foot=_("{source} Two-sided level {alpha}; no interval, since this is a plan.").format(
+        foot=_("{source} False alarms held at {alpha}; no interval, since this is a plan.").format(
             source=plan.source(), alpha=percent(plan.basis.design_of(metric).alpha, digits=1)
         ),
         alt=_("With {n} units the chance rises from {low} to {high}").format(
@@ -151,7 +166,7 @@ def sizes(plan: Plan) -> Table:
             daily=number(basis.arrivals[:WEEK].mean()), weeks=number(plan.weeks)
         )
     else:
-        foot = _("Days are unknown: the test's rows hold no dates.")
+        foot = _("Days are unknown, since the test’s rows hold no dates.")
     if any(metric.role == "guardrail" for metric, _spread in basis.metrics):
         foot += " " + _("A guardrail's row is about its margin: units that show that it loses no more.")
     if basis.left_out:

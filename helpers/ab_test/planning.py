@@ -78,7 +78,7 @@ class Plan(Result):
             f"ab_test.{self._name}.{metric.name}": Definition(
                 name=_("Least lift found: {metric}").format(metric=shown_metric(metric)),
                 text=_(
-                    "True lift that a test of all {n} units finds with {power} power at level {alpha}. {source}"
+                    "True lift that a test of {n} units finds {power} of the time, false alarms held at {alpha}. {source}"
                 ).format(
                     n=number(self.basis.most),
                     power=percent(self.basis.design_of(metric).power, digits=0),
@@ -110,7 +110,7 @@ class Plan(Result):
                 _("No test has been run yet. The first one") if self.opens else _("A test planned from the order log")
             )
         text = _(
-            "{head}, with all {most} {units}, would find a lift of {mde} or more in {metric}. A lift of {lift} takes {n}: {when}."
+            "{head}, with {most} {units}, would find a lift of {mde} or more in {metric}. A lift of {lift} takes {n}: {when}."
         )
         when = (
             _("{days} days").format(days=number(days))
@@ -138,7 +138,7 @@ class Plan(Result):
             text = _("customers who ordered in the {n} days before")
             return text.format(n=number(self.basis.past.ahead.base_days))
         text = _("customers who come in {n} weeks") if self.basis.past else _("units that come in {n} weeks")
-        return text.format(n=number(self.weeks)) if self.basis.dated else _("units")
+        return text.format(n=number(self.weeks)) if self.basis.dated else _("units, twice those of the last test")
 
     @property
     def weeks(self) -> float:

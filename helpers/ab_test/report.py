@@ -237,7 +237,7 @@ def _metrics_table(one: Analysis) -> Table:
         "metric": Column(label=_("Metric")),
         "role": Column(label=_("Role")),
         **({"variant": Column(label=_("Variant"))} if len(one.units.variants) > 2 else {}),  # noqa: PLR2004
-        "control": Column(label=_("Control ({name})").format(name=one.test.control)),
+        "control": Column(label=_("Control’s value")),
         "treatment": Column(label=_("Variant’s value")),
         "lift": Column(label=_("Lift"), kind="signed_share", low="low", high="high"),
         "state": Column(label=_("Verdict")),
@@ -318,7 +318,8 @@ def _plan_rows(one: Analysis) -> list[dict[str, str]]:
         test.sequential, _("{n}, by spending").format(n=number(len(test.planned_looks)) if test.planned_looks else "–")
     )
     early = len(one.looks.early)
-    done = _("{n}, {early} of them outside the plan").format(n=number(len(one.looks.records)), early=number(early))
+    done = _("{n}, {early} of them outside the plan") if early else _("{n}, none outside the plan")
+    done = done.format(n=number(len(one.looks.records)), early=number(early))
     rows.append((_("Looks"), planned, done))
     rows += _least(one)
     if (chance := outlook(one)) is not None:

@@ -205,7 +205,8 @@ def _told_p(kept: Kept, units: Units) -> str:
     if gate.p is None:
         return _("nothing to compare")
     names = ", ".join(dict.fromkeys(str(first) for first, _rest in gate.offenders))
-    return f"p {small(gate.p)}" + (f"; {names}" if names else "")
+    text = _("p {p}; it shows in {names}") if names else _("p {p}")
+    return text.format(p=small(gate.p), names=names)
 
 
 def small(p: float | None) -> str:

@@ -74,7 +74,7 @@ def test_a_past_from_the_log_narrows_the_interval_and_is_balanced():
     assert one.sound
     assert "imbalance" in {kept.id for kept in one.gates}
     assert one.judged[0].cell.variance_ratio < 0.5
-    assert "spent_before" in ab_test.report((one,)).gate_table().html
+    assert "spent before" in ab_test.report((one,)).gate_table().html
 
 
 def test_a_past_from_the_log_that_differs_between_the_arms_closes_the_gate():
