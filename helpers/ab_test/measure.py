@@ -277,7 +277,9 @@ def _clustered(units: Units, place: int, variant: str, sums: Mapping[Any, Moment
     extra = _covariates(sides[0][0]) if sides[0] else []
 
     def pair(name: str, covariates: list[str]) -> Pair:
-        found = clustered_moments(*sides, name, denominator=bottom[0] if bottom else None, covariates=covariates)
+        found = clustered_moments(
+            sides[0], sides[1], name, denominator=bottom[0] if bottom else None, covariates=covariates
+        )
         return replace(found, log=metric.scale == "log")
 
     own = f"{column}__capped" if capped else column

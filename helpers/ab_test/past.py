@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 NAME = "past"
 MOST_DAYS = 84
-COLUMNS = ("customer_id", "moment")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +68,8 @@ def past(
         metric if metric.window_days else metric.model_copy(update={"window_days": ahead.window_days})
         for metric in ahead.metrics or _usual()
     )
-    needed = {one.source for one in (*metrics, *ahead.covariates)} | {
-        "orders" if ahead.traffic == "base" else ahead.traffic
-    }
+    needed = {metric.source for metric in metrics} | {covariate.source for covariate in ahead.covariates}
+    needed.add("orders" if ahead.traffic == "base" else ahead.traffic)
     if any(logs[name] is None for name in needed):
         return None
     window = max(int(metric.window_days or 0) for metric in metrics)

@@ -220,14 +220,17 @@ def _plan(basis: Basis, lifts: tuple[float, ...], *, opens: bool = False) -> Pla
         for lift in (-abs(metric.margin or 0.0),) if metric.role == "guardrail" else lifts:
             n = basis.size(metric, spread, lift)
             sizes.append({"metric": name, "lift": lift, "n": n, "days": basis.days(n)})
-        for n, weeks in _reached(basis):
-            curve.append({"metric": name, "n": n, "weeks": weeks, "mde": basis.least(metric, spread, n)})
+        curve += [
+            {"metric": name, "n": n, "weeks": weeks, "mde": basis.least(metric, spread, n)}
+            for n, weeks in _reached(basis)
+        ]
     metric, spread = basis.main
     design, top = basis.design_of(metric), 2 * basis.least(metric, spread, basis.most / 4)
-    for n in (basis.most / 4, basis.most / 2, basis.most) if metric.role != "guardrail" else ():
+    for part in (0.25, 0.5, 1.0) if metric.role != "guardrail" else ():
+        units = part * basis.most
         for lift in np.linspace(top / STEPS, top, STEPS):
-            chance = power.power(effect(metric, spread, lift), spread, n=n / basis.crowd, design=design)
-            powers.append({"n": round(n), "lift": lift, "power": chance})
+            chance = power.power(effect(metric, spread, lift), spread, n=units / basis.crowd, design=design)
+            powers.append({"n": round(units), "lift": lift, "power": chance})
     frames = (
         pd.DataFrame(sizes).astype({"days": "float"}),
         pd.DataFrame(curve),

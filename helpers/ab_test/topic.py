@@ -52,11 +52,11 @@ def preflight(settings: Params, tables: Mapping[str, Any]) -> None:
     Raises:
         ParamsError: A test names an experiment, control, variant or column that is not there, or the plan a table.
     """
-    wanted = [settings.plan.traffic, *(one.source for one in (*settings.plan.metrics, *settings.plan.covariates))]
-    if settings.plan.traffic != "base" or settings.plan.metrics or settings.plan.covariates:
-        for name in wanted:
-            if name != "base" and name not in tables:
-                raise ParamsError(f"ab_test.plan: from {name}, a table that the client did not bring")
+    plan = settings.plan
+    wanted = [plan.traffic, *(one.source for one in plan.metrics), *(one.source for one in plan.covariates)]
+    for name in wanted:
+        if name != "base" and name not in tables:
+            raise ParamsError(f"ab_test.plan: from {name}, a table that the client did not bring")
     table = tables.get("experiments")
     if not settings.tests:
         return

@@ -247,9 +247,17 @@ def test_money_is_difference_times_reach_times_margin():
 
 def test_new_customers_count_at_their_lifetime_value_where_it_is_known():
     tests = analysed(units(6000, lift=0.1), registered(eligible_per_month=1000))
-    rows = ab_test.worth(tests, margin=0.4, customers=pd.DataFrame({"value": [50.0, 70.0]})).rows
+    curve = pd.DataFrame({"month": [0, 24], "value": [20.0, 60.0], "low": [19.0, 50.0], "high": [21.0, 70.0]})
+    rows = ab_test.worth(tests, margin=0.4, new_customer=curve).rows
     row = rows[rows["through"] == "clv"].iloc[0]
-    assert row["raw"] == pytest.approx(tests[0].judged[0].effect.difference.value * 1000 * 60)
+    difference = tests[0].judged[0].effect.difference.value
+    assert row["raw"] == pytest.approx(difference * 1000 * 60)
+    # What a customer is worth is not known to the pound either.
+    sure = ab_test.worth(tests, margin=0.4, new_customer=curve.assign(low=60.0, high=60.0)).rows
+    known = sure[sure["through"] == "clv"].iloc[0]
+    assert row["raw_low"] < known["raw_low"] < known["raw_high"] < row["raw_high"]
+    grown = (row["raw_high"] - row["raw"]) ** 2 - (known["raw_high"] - known["raw"]) ** 2
+    assert grown**0.5 == pytest.approx(difference * 1000 * 10)
 
 
 def test_a_prior_is_learned_from_five_past_tests_or_more():
