@@ -71,5 +71,6 @@ lock: ## Resolve the lock file anew (needs uv)
 	uv pip compile --universal --all-extras --no-annotate --no-header --python-version 3.12 pyproject.toml -o requirements.lock
 
 clean: ## Remove the environment, the demo's data and all reports
-	rm -rf $(VENV) $(PEERS) $(UPLIFT) data/demo build *.egg-info
+	@# What tests were looked at (params/looks) is no report: it stays, but for the demo's.
+	rm -rf $(VENV) $(PEERS) $(UPLIFT) data/demo params/looks/demo.ab_test.jsonl build *.egg-info
 	find reports -mindepth 1 -not -name README.md -delete

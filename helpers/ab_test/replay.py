@@ -14,6 +14,7 @@ import pandas as pd
 
 from helpers.ab_test.estimate import compare
 from helpers.ab_test.gates import SRM_ALPHA, imbalance, srm
+from helpers.ab_test.integrity import readings
 from helpers.ab_test.measure import caps_of, pair_of
 from helpers.ab_test.moments import Moments
 from helpers.ab_test.wording import shown_metric, shown_test
@@ -192,6 +193,11 @@ def _control_units(one: Analysis, places: list[int]) -> pd.DataFrame:
     for name in one.units.covariates:
         frame[f"{name}__missing"] = frame[name].isna().astype(float)
         frame[name] = frame[name].fillna(0.0)
+        scale = float(frame[name].abs().mean()) or 1.0
+        # What the balance gate reads, under names that no adjustment takes for covariates.
+        flags = frame[f"{name}__missing"], (frame[name] != 0).astype(float)
+        for key, value in readings(f"gate_{name}", frame[name], *flags, scale=scale).items():
+            frame[key] = value
     return frame.dropna()
 
 
@@ -200,14 +206,14 @@ def _splits(
 ) -> tuple[NDArray, int]:
     """P-values of each split and metric, and how many splits a gate would have stopped."""
     names, values = list(frame.columns), frame.to_numpy()
-    extra = [name for name in names if name.startswith("x")]
+    past = [name for name in names if name.startswith("gate_")]
     p, shut = np.full((replays, len(places)), np.nan), 0
     for turn in range(replays):
         treated = rng.random(len(values)) < 0.5  # noqa: PLR2004 - a fair coin
         sides = [_moments(names, values[mask]) for mask in (~treated, treated)]
         counts = {"control": sides[0].n, "treatment": sides[1].n}
         gates = [srm(counts, expected={"control": 1.0, "treatment": 1.0}, alpha=SRM_ALPHA)]
-        gates += [imbalance(sides[0], sides[1], covariates=extra)] if extra else []
+        gates += [imbalance(sides[0], sides[1], covariates=past)] if past else []
         shut += any(not gate.passed for gate in gates)
         for at, place in enumerate(places):
             capped = f"m{place}__capped" in names

@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from helpers.ab_test.integrity import expected, meaning, told
+from helpers.ab_test.basis import of_test
+from helpers.ab_test.integrity import expected
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.verdict import TestFindings
-from helpers.ab_test.wording import bounded, decision_text, how, shown_metric, shown_test, value_text, why_not
+from helpers.ab_test.wording import (
+    bounded,
+    decision_text,
+    how,
+    meaning,
+    shown_metric,
+    shown_test,
+    told,
+    value_text,
+    why_not,
+)
 from helpers.reporting.findings import Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, day, number, percent
@@ -47,7 +58,7 @@ class Tests(Result):
     def headline(self) -> str:
         """One sentence a test."""
         if not self.each:
-            return _("There is no test with an outcome that could be read.")
+            return ""
         shown = self.analyses[:3]
         text = " ".join(decision_text(one, brief=True) for one in shown)
         more = len(self.each) - len(shown)
@@ -226,7 +237,7 @@ def _metrics_table(one: Analysis) -> Table:
         "metric": Column(label=_("Metric")),
         "role": Column(label=_("Role")),
         **({"variant": Column(label=_("Variant"))} if len(one.units.variants) > 2 else {}),  # noqa: PLR2004
-        "control": Column(label=_("Control ({name})").format(name=one.test.control)),
+        "control": Column(label=_("Control’s value")),
         "treatment": Column(label=_("Variant’s value")),
         "lift": Column(label=_("Lift"), kind="signed_share", low="low", high="high"),
         "state": Column(label=_("Verdict")),
@@ -245,6 +256,21 @@ def _metrics_table(one: Analysis) -> Table:
 def _method(one: Analysis) -> str:
     names = {"holm": "Holm", "bonferroni": "Bonferroni", "bh": "Benjamini-Hochberg", "none": _("no adjustment")}
     return names[one.test.method]
+
+
+def _least(one: Analysis) -> list[tuple[str, str, str]]:
+    """The least effect that the main metric's test finds, at its planned end and with the units that it has."""
+    found = of_test(one) if one.sound and one.judged else None
+    if found is None or not found.metrics:
+        return []
+    metric, spread = found.main
+    text = _("Least change in {metric} that it finds, {power} of the time")
+    what = text.format(metric=shown_metric(metric).lower(), power=percent(found.design_of(metric).power, digits=0))
+    planned, now = (
+        percent(found.least(metric, spread, n)) if n else _("not planned")
+        for n in (one.test.planned_n, one.profile.units)
+    )
+    return [(what, planned, now)]
 
 
 def outlook(one: Analysis) -> float | None:
@@ -292,8 +318,10 @@ def _plan_rows(one: Analysis) -> list[dict[str, str]]:
         test.sequential, _("{n}, by spending").format(n=number(len(test.planned_looks)) if test.planned_looks else "–")
     )
     early = len(one.looks.early)
-    done = _("{n}, {early} of them outside the plan").format(n=number(len(one.looks.records)), early=number(early))
+    done = _("{n}, {early} of them outside the plan") if early else _("{n}, none outside the plan")
+    done = done.format(n=number(len(one.looks.records)), early=number(early))
     rows.append((_("Looks"), planned, done))
+    rows += _least(one)
     if (chance := outlook(one)) is not None:
         rows.append(
             (_("Chance of a clear answer at the planned end, if the trend holds"), "–", percent(chance, digits=0))

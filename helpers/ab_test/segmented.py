@@ -9,11 +9,10 @@ import pandas as pd
 
 from helpers.ab_test import shrink
 from helpers.ab_test.estimate import compare
-from helpers.ab_test.integrity import small
 from helpers.ab_test.measure import caps_of, gathered, pair_of
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.timepath import main_metric
-from helpers.ab_test.wording import bounded, shown_metric, shown_test
+from helpers.ab_test.wording import bounded, shown_metric, shown_test, small
 from helpers.reporting.findings import Result
 from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _

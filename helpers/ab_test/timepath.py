@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from helpers.ab_test.estimate import at_look, compare, two_sided_p, z_of
-from helpers.ab_test.integrity import small
 from helpers.ab_test.measure import caps_of, gathered, pair_of
 from helpers.ab_test.moments import total
 from helpers.ab_test.sequential import always_valid_critical, boundary
 from helpers.ab_test.shown import Shown
-from helpers.ab_test.wording import bounded, shown_metric, shown_test
+from helpers.ab_test.wording import bounded, shown_metric, shown_test, small
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Check, Result
 from helpers.reporting.tables import Column, Table, table

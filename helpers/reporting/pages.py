@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from helpers.reporting import figures
-from helpers.reporting.html import Brand, cards, logo, page, status_words
+from helpers.reporting.html import Brand, cards, logo, page, status_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +21,7 @@ def study_page(*, brand: Brand, period: str, findings: Sequence[Findings]) -> st
             "name": topic_name(found.topic),
             "link": None if found.status == "skipped" else f"{found.topic}.html",
             "status": found.status,
-            "word": status_words()[found.status],
+            "word": status_word(found),
             "reason": found.reason if found.status in {"blocked", "skipped", "failed"} else None,
             "headline": found.headline,
             "cards": cards(found),
@@ -54,7 +54,7 @@ def portal_page(studies: Sequence[Sequence[Findings]]) -> str:
                     "topic": topic_name(found.topic),
                     "link": None if found.status == "skipped" else f"{folder}/{found.topic}.html",
                     "status": found.status,
-                    "word": status_words()[found.status],
+                    "word": status_word(found),
                     "text": found.headline or found.reason or "",
                 }
             )

@@ -138,7 +138,7 @@ def _page(executed: Any, findings: Findings, params: Any, *, seconds: float) -> 
     digests = [table["sha256"] for table in made["data"].values() if table["sha256"]]
     provenance = Provenance(
         data_hash=" ".join(digest[:12] for digest in digests) or "–",
-        data_through=date.fromisoformat(made["data_through"]),
+        data_through=date.fromisoformat(made["data_through"]) if made["data_through"] else None,
         code_version=made["code_version"],
         seed=made["seed"],
         versions=made["versions"],

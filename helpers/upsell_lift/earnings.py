@@ -212,7 +212,8 @@ class Earnings(Result):
         }  # fmt: skip
         foot = _(
             "n = {n} customers whom the picks were not learned from; {level} intervals. “Make the offer to these” is said only "
-            "where picking leads over everyone, no one and chance by the lower end of every interval. Picks here are by models that saw a part of the customers; the list is by one that saw all."
+            "where picking leads over everyone, no one and chance by the lower end "
+            "of every interval. Picks here are by models that saw a part of the customers; the list is by one that saw all."
         ).format(n=number(len(self._proof.rows)), level=percent(self.analysis.campaign.settings.level, digits=0))
         title = (
             _("Picking customers beats everyone, no one and chance")

@@ -11,7 +11,7 @@ from helpers.ab_test import arms
 from helpers.ab_test.estimate import compare
 from helpers.ab_test.moments import Moments
 from helpers.clv.density import families
-from tests.calibration import ab_test, clv_predictive
+from tests.calibration import ab_pipe, ab_test, clv_predictive
 from tests.calibration import upsell_lift as upsell
 from tests.calibration.clusters import NOISE, false_alarms, recovery
 from tests.calibration.clv import ranks
@@ -121,7 +121,44 @@ def test_in_the_full_calibration_few_clusters_cuped_and_sturdier_tests_hold(ab_t
     assert np.abs(adjusted["variance_ratio"] / adjusted["said"] - 1).max() < 0.06
     assert adjusted["coverage"].between(0.94, 0.96).all()
     assert part(ab_table, "sturdy")["fpr"].max() < 0.065
-    assert part(ab_table, "srm")["fpr"].max() < 0.01
+    both = part(ab_table, "clusters_cuped")
+    assert set(both["n"]) == {10, 20, 40}
+    assert both["fpr"].between(0.02, 0.065).all()
+    assert (both["variance_ratio"] < 0.2).all()
+
+
+def test_in_the_full_calibration_looks_through_the_whole_pipe_keep_the_level_and_ship_nothing_wrong(ab_table):
+    looks = part(ab_table, "pipe_looks")
+    assert {(int(row.n), row.method) for row in looks.itertuples()} == {
+        (n, kind) for n in (5, 14, 28) for kind in ("obrien_fleming", "pocock", "always_valid")
+    }
+    assert (looks["runs"] >= 4000).all()
+    spent = looks[looks["method"] != "always_valid"]
+    # One row is known to a third of a per cent, all of them together to an eighth.
+    assert np.average(spent["fpr"], weights=spent["runs"]) <= 0.053
+    assert (spent["fpr"] - 3 * np.sqrt(0.05 * 0.95 / spent["runs"])).max() <= 0.05
+    assert looks[looks["method"] == "always_valid"]["fpr"].max() < 0.02
+    decisions = part(ab_table, "pipe_decisions")
+    assert len(decisions) >= 4
+    assert pd.concat([looks, decisions])["wrong_ship"].max() <= 0.05
+    # Up is half of a two-sided level, whatever the number of variants.
+    assert (decisions["wrong_ship"] - 3 * np.sqrt(0.025 * 0.975 / decisions["runs"])).max() <= 0.025
+
+
+def test_in_the_full_calibration_clean_tests_pass_their_gates_and_spoilt_ones_do_not(ab_table):
+    gates = part(ab_table, "gates")
+    clean = gates[gates["case"].str.startswith("clean")]
+    assert clean["runs"].sum() >= 2000
+    assert clean["fpr"].max() < 0.01
+    power = gates[~gates["case"].str.startswith("clean")].set_index(["case", "share"])["power"]
+    assert power["one more order", 0.1] > 0.7
+    assert power["one more order", 0.2] > 0.95
+    assert power["spent half as much again", 0.33] > 0.95
+    assert power["spent is lost and zero", 0.02] > 0.95
+    assert power["orders are missing", 0.02] > 0.95
+    split = part(ab_table, "srm").set_index("n")
+    assert split["fpr"].max() < 0.01
+    assert split.loc[100, "power"] > 0.8
 
 
 def test_the_score_tests_size_is_what_enumeration_gives(ab_table):
@@ -169,6 +206,21 @@ def test_fresh_looks_clusters_and_adjustments_hold():
         assert rates["obrien_fleming"] < 0.053 + 4 * np.sqrt(0.05 * 0.95 / 20_000)
     assert ab_test.clusters(10, runs=1000, seed=99)["fpr"] < 0.06 + 4 * np.sqrt(0.05 * 0.95 / 1000)
     assert ab_test.cuped(0.7, runs=500, seed=99)["said"] == pytest.approx(0.51, abs=0.02)
+
+
+@pytest.mark.slow
+def test_fresh_tests_through_looks_and_decision_table_hold_within_what_chance_allows():
+    looked = ab_pipe.looked_at("obrien_fleming", 5, runs=600, seed=99)
+    assert looked["fpr"] < 0.053 + 4 * np.sqrt(0.05 * 0.95 / 600)
+    assert looked["wrong_ship"] < 0.05
+    for case in ab_pipe.WRONG:
+        assert ab_pipe.decided(case, arms_=2, runs=60, seed=99)["wrong_ship"] < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
+
+
+def test_fresh_clean_pasts_pass_and_one_that_was_moved_for_a_tenth_of_an_arm_mostly_does_not():
+    assert ab_pipe.clean_gates(2000, runs=100, seed=99)["fpr"] <= 0.03
+    assert ab_pipe.gate_power("one more order", 0.1, runs=25, seed=99)["power"] > 0.5
+    assert ab_pipe.gate_power("orders are missing", 0.02, runs=5, seed=99)["power"] == 1
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def test_every_card_and_the_headline_are_made_of_the_json(ran):
             assert any(abs(abs(one) - value) <= near or abs(abs(one) * 100 - value) <= near for one in known), text
 
 
-def test_a_client_of_tests_alone_gets_a_verdict_and_a_broken_test_holds_back_itself_alone(ran):
+def test_a_client_of_tests_alone_gets_a_verdict_and_a_broken_test_holds_back_itself_alone(ran, world):
     found = findings(ran[0], "tested", "ab_test")
     assert found["status"] == "blocked"
     assert [decision["id"] for decision in found["decisions"]] == ["button.decision"]
@@ -86,7 +86,7 @@ def test_a_client_of_tests_alone_gets_a_verdict_and_a_broken_test_holds_back_its
     assert "A part of this must not be used." in page
     assert "Do not use this for the decision." not in page
     assert page.index("Button: ship treatment") < page.index("What moved")
-    assert (ran[0] / "tested" / "ab_test.looks.json").is_file()
+    assert (world / "looks" / "tested.ab_test.jsonl").is_file()
     # Other topics have nothing to read.
     assert findings(ran[0], "tested", "pulse")["status"] == "skipped"
 
