@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 # A tuple: any of these will do. Without experiments, the first test is planned from the log.
 NEEDS: tuple[str | tuple[str, ...], ...] = (("experiments", "orders"),)
 OPTIONAL: tuple[str, ...] = ("events",)
+# Topics whose findings it reads where there are any: they run before it.
+READS: tuple[str, ...] = ("clv",)
 
 
 class Params(Section):

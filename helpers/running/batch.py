@@ -13,7 +13,7 @@ from helpers.reporting.export import write_json, write_text
 from helpers.reporting.pages import portal_page, study_page
 from helpers.reporting.words import use_language
 from helpers.running.execute import Outcome, brand, run_job
-from helpers.running.plan import LAST
+from helpers.running.plan import depth
 from helpers.study import read_findings
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ MANIFEST_SCHEMA = 1
 
 
 def run_batch(plan: Plan, *, params: Path, reports: Path, jobs: int, told: Callable[[Outcome], None]) -> list[Outcome]:
-    """Run a plan's jobs; `summary` runs after the rest, for it reads what they found.
+    """Run a plan's jobs; a topic that reads what another found runs after it.
 
     Args:
         plan: From `make_plan`.
@@ -37,8 +37,8 @@ def run_batch(plan: Plan, *, params: Path, reports: Path, jobs: int, told: Calla
         told: Called with each outcome as it comes.
     """
     outcomes: list[Outcome] = []
-    first = [job for job in plan.jobs if job.topic != LAST]
-    for wave in (first, [job for job in plan.jobs if job.topic == LAST]):
+    for level in sorted({depth(job.topic) for job in plan.jobs}):
+        wave = [job for job in plan.jobs if depth(job.topic) == level]
         with _folders(params, reports):
             outcomes += _wave(wave, params=params, jobs=jobs, told=told)
     for client, period in dict.fromkeys((job.client, job.period) for job in plan.jobs):

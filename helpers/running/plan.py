@@ -47,9 +47,21 @@ def notebook(topic: str) -> Path:
 
 
 def available_topics() -> list[str]:
-    """Topics that have a notebook, `summary` last."""
-    found = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-    return sorted((name for name in found if name in topics()), key=lambda name: (name == LAST, name))
+    """Topics that have a notebook, each after those whose findings it reads; `summary` last."""
+    found = (path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    return sorted((name for name in found if name in topics()), key=lambda name: (depth(name), name))
+
+
+def reads(topic: str) -> tuple[str, ...]:
+    """Topics whose findings a topic reads: what its `READS` says; for `summary`, all others."""
+    if topic == LAST:
+        return tuple(name for name in topics() if name != LAST)
+    return tuple(getattr(topics()[topic], "READS", ()))
+
+
+def depth(topic: str) -> int:
+    """How many topics must have ended one after another before a topic starts."""
+    return max((depth(other) + 1 for other in reads(topic)), default=0)
 
 
 def make_plan(*, names: Sequence[str], periods: Sequence[str], chosen: Sequence[str], params: Path) -> Plan:
@@ -66,9 +78,10 @@ def make_plan(*, names: Sequence[str], periods: Sequence[str], chosen: Sequence[
     Raises:
         ParamsError: An unknown topic, a period of no known form, or a params folder without clients.
     """
-    wanted = list(chosen) or available_topics()
-    if unknown := [name for name in wanted if name not in available_topics()]:
-        raise ParamsError(f"unknown topic {', '.join(unknown)}; there are {', '.join(available_topics())}")
+    known = available_topics()
+    if unknown := [name for name in chosen if name not in known]:
+        raise ParamsError(f"unknown topic {', '.join(unknown)}; there are {', '.join(sorted(known))}")
+    wanted = [name for name in known if not chosen or name in chosen]
     for period in periods:
         check_period_name(period)
     everyone = list(dict.fromkeys(names)) or clients(params)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NEEDS: tuple[tuple[str, ...], ...] = (("offers", "experiments"),)
 OPTIONAL: tuple[str, ...] = ("orders",)
+# Topics whose findings it reads where there are any: they run before it.
+READS: tuple[str, ...] = ("clv",)
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 # How each table calls the customer, the campaign and the arm, and which columns may date an offer.
