@@ -262,7 +262,9 @@ class Earnings(Result):
         values = set(np.unique(design.X[:, question.column])[:3])
         if values <= {0.0, 1.0}:
             return (_("{name}: yes") if yes else _("{name}: no")).format(name=name)
-        cut = number(question.cut, digits=0 if float(question.cut).is_integer() else 2)
+        # Of whole numbers, more than 673.3 is more than 673.
+        whole = not np.mod(design.X[:, question.column], 1).any()
+        cut = number(np.floor(question.cut) if whole else question.cut, digits=0 if whole else 2)
         return (_("{name} above {cut}") if yes else _("{name} up to {cut}")).format(name=name, cut=cut)
 
 
