@@ -27,9 +27,11 @@ def test_a_run_over_all_clients_ends_well_and_leaves_every_page(ran):
     assert (reports / "index.html").is_file()
     for who in ("shop", "one", "refunds", "evil"):
         (folder,) = (reports / who).iterdir()
-        names = {path.name for path in folder.iterdir()} - {"ab_test.json"}
+        names = {path.name for path in folder.iterdir()}
         wanted = {
-            f"{topic}.{suffix}" for topic in ("pulse", "segmentation", "clv") for suffix in ("html", "ipynb", "json")
+            f"{topic}.{suffix}"
+            for topic in ("pulse", "segmentation", "clv", "ab_test")
+            for suffix in ("html", "ipynb", "json")
         }
         if who == "refunds":
             assert findings(reports, who, "clv")["reason"].startswith("No customer ordered before")
@@ -120,6 +122,15 @@ def test_segments_of_the_files_add_up_to_the_json(ran):
     assert len(pd.read_excel(folder / found["tables"]["workbook"], sheet_name="customers", engine="calamine")) == len(
         customers
     )
+
+
+def test_a_client_who_never_ran_a_test_gets_a_plan_of_the_first(ran):
+    found = findings(ran[0], "shop", "ab_test")
+    assert found["status"] in {"ok", "warn"}
+    assert found["headline"].startswith("No test has been run yet. The first one, with ")
+    assert found["cards"][0] == "plan_from_log.conversion.least_lift"
+    assert {"plan_from_log", "plan_from_log_power"} <= set(found["tables"])
+    assert "too little in the log" in findings(ran[0], "one", "ab_test")["headline"]
 
 
 def test_a_topic_without_its_table_is_skipped_with_a_reason(ran):
