@@ -60,9 +60,9 @@ def least_lifts(plan: Plan) -> Figure:
         subtitle=_("Least true lift that a test finds {power} of the time, false alarms held at {alpha}").format(
             power=percent(plan.basis.design.power, digits=0), alpha=percent(plan.basis.design.alpha, digits=0)
         ),
-        foot=_(
-            "{source} Metrics that decide together share level and power; no interval, since this is a plan."
-        ).format(source=plan.source()),
+        foot=_("{source} Metrics that decide together share that; no interval, since this is a plan.").format(
+            source=plan.source()
+        ),
         alt="; ".join(
             _("{metric}: {mde} at most").format(
                 metric=name, mde=percent(plan.curve[plan.curve["metric"] == name]["mde"].min())

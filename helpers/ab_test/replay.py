@@ -17,10 +17,11 @@ from helpers.ab_test.gates import SRM_ALPHA, imbalance, srm
 from helpers.ab_test.integrity import readings
 from helpers.ab_test.measure import caps_of, pair_of
 from helpers.ab_test.moments import Moments
+from helpers.ab_test.shown import Shown
 from helpers.ab_test.wording import shown_metric, shown_test
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Check, Result
-from helpers.reporting.tables import Column, Sentence, Table, table
+from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _, number, percent
 from helpers.stats.intervals import wilson
 
@@ -45,6 +46,7 @@ class Replay(Result):
         replays: Random splits of each test.
         alpha: Level that the rates are held against.
         p: P-values of the first metric.
+        otherwise: What is said where no control can be split; nothing where there is no test.
     """
 
     rows: pd.DataFrame
@@ -52,6 +54,7 @@ class Replay(Result):
     replays: int
     alpha: float
     p: NDArray
+    otherwise: str = ""
 
     def checks(self) -> list[Check]:
         """Whether the rates agree with the level."""
@@ -81,10 +84,10 @@ class Replay(Result):
         """Rates."""
         return {"replay": self.rows}
 
-    def table(self) -> Table | Sentence:
+    def table(self) -> Table | Shown:
         """Rates by metric."""
         if self.rows.empty:
-            return Sentence(text=_("No control arm is large enough to be split at random."))
+            return Shown(parts=())
         columns = {
             "name": Column(label=_("Test and metric")),
             "rate": Column(label=_("Splits that called a difference"), kind="share", low="low", high="high"),
@@ -94,11 +97,11 @@ class Replay(Result):
         ).format(replays=number(self.replays), alpha=percent(self.alpha, digits=0), closed=percent(self.closed))
         return table(self.rows, columns, title=_("Where nothing was done, is nothing found"), foot=foot, rows=30)
 
-    def figure(self) -> Figure | Sentence:
+    def figure(self) -> Figure | Shown:
         """P-values, which are even where the method holds."""
         shown = self.table()
-        if isinstance(shown, Sentence):
-            return shown
+        if isinstance(shown, Shown):
+            return Shown(parts=(), otherwise=self.otherwise)
         bins = np.linspace(0, 1, 21)
         counts = np.histogram(self.p, bins)[0]
         due = len(self.p) / (len(bins) - 1)
@@ -178,6 +181,7 @@ def replay(analyses: tuple[Analysis, ...], *, replays: int = 400, seed: int) -> 
         replays=replays,
         alpha=alpha,
         p=first,
+        otherwise=_("No control arm is large enough to be split at random.") if analyses else "",
     )
 
 

@@ -124,8 +124,10 @@ class Tests(Result):
         """Each sound test's metrics, one table a test."""
         return Shown(parts=tuple(_metrics_table(one) for one in self.sound))
 
-    def gate_table(self) -> Table:
-        """The gates with what they mean."""
+    def gate_table(self) -> Table | Shown:
+        """The gates with what they mean; nothing where there is no test."""
+        if not self.each:
+            return Shown(parts=())
         frame = self.gates()
         columns = {
             "meaning": Column(label=_("What must hold")),
@@ -142,8 +144,10 @@ class Tests(Result):
         foot = _("A p-value below its limit says that chance alone hardly makes such data. The split's limit is {p}.")
         return table(frame, columns, title=title, foot=foot.format(p="0.0005"), rows=40, strong=failed)
 
-    def plan_table(self) -> Table:
-        """What was planned beside what was done."""
+    def plan_table(self) -> Table | Shown:
+        """What was planned beside what was done; nothing where there is no test."""
+        if not self.each:
+            return Shown(parts=())
         rows = [row for one in self.analyses for row in _plan_rows(one)]
         frame = pd.DataFrame(rows, columns=["test", "what", "planned", "done"])
         columns = {

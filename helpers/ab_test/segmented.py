@@ -65,9 +65,10 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Segmented(Result):
-    """Effects by segment, of all tests."""
+    """Effects by segment, of all tests; `otherwise` is said where there are tests and none has segments."""
 
     each: tuple[Split, ...]
+    otherwise: str = ""
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """One table with all."""
@@ -76,8 +77,7 @@ class Segmented(Result):
 
     def table(self) -> Shown:
         """One table a test and column."""
-        none = _("No segments were registered for a test that may be read, so none is looked at.")
-        return Shown(parts=tuple(one.table() for one in self.each), otherwise=none)
+        return Shown(parts=tuple(one.table() for one in self.each), otherwise=self.otherwise)
 
 
 def by_segment(analyses: tuple[Analysis, ...]) -> Segmented:
@@ -89,7 +89,8 @@ def by_segment(analyses: tuple[Analysis, ...]) -> Segmented:
                 split = _split(one, place, column)
                 if split is not None:
                     found.append(split)
-    return Segmented(each=tuple(found))
+    none = _("No segments were registered for a test that may be read, so none is looked at.") if analyses else ""
+    return Segmented(each=tuple(found), otherwise=none)
 
 
 def _split(one: Analysis, at: int, column: str) -> Split | None:

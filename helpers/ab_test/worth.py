@@ -35,11 +35,13 @@ class Worth(Result):
             margin a month; `through` is empty, or `clv` where new customers are counted at their lifetime value.
         margin: Share of revenue that is margin.
         level: Coverage of the intervals.
+        otherwise: What is said where no test is in money; nothing where there is no test.
     """
 
     rows: pd.DataFrame
     margin: float
     level: float
+    otherwise: str = ""
 
     def numbers(self) -> dict[str, Number]:
         """Raw and shrunk margin a month."""
@@ -76,10 +78,10 @@ class Worth(Result):
         """All rows."""
         return {"worth": self.rows}
 
-    def sentence(self) -> Sentence:
+    def sentence(self) -> Sentence | Shown:
         """What to expect of the first."""
         if self.rows.empty:
-            return Sentence(text=_("No test that may be read has a metric in money, so none is turned into money."))
+            return Shown(parts=(), otherwise=self.otherwise)
         row = self.rows.iloc[0]
         text = _(
             "{name}: expect a margin of {shrunk} ({low} to {high}) from {reached} units {span}; the test by itself says {raw}."
@@ -163,7 +165,8 @@ def worth(
         "prior",
         *(f"{part}{end}" for part in ("raw", "shrunk") for end in ("", "_low", "_high")),
     ]
-    return Worth(rows=pd.DataFrame(rows, columns=columns), margin=margin, level=level)
+    none = _("No test that may be read has a metric in money, so none is turned into money.") if analyses else ""
+    return Worth(rows=pd.DataFrame(rows, columns=columns), margin=margin, level=level, otherwise=none)
 
 
 def reached(one: Analysis) -> float:

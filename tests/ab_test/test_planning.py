@@ -77,6 +77,11 @@ def test_a_client_without_any_test_gets_a_plan_from_the_log(log):
     assert "nan" not in html.split("data:image")[0]
 
 
+def test_without_a_test_nothing_but_the_plan_is_shown(log):
+    assert drawn(ab_test.report(())).count("<p>") == 1  # that there is nothing to plan from
+    assert ab_test.proven(())._repr_html_() == ""
+
+
 def test_every_type_of_metric_can_be_planned(log):
     metrics = [
         {"name": "bought", "type": "proportion", "column": "orders", "from": "orders"},

@@ -313,4 +313,4 @@ def test_the_shipped_calibration_is_the_calibrations_own():
     whole = pd.read_csv(ROOT / "tests" / "calibration" / "ab_test.csv")
     own = whole[whole["part"] == "map"][list(shipped.columns)].reset_index(drop=True)
     pd.testing.assert_frame_equal(shipped, own)
-    assert ab_test.proven().title
+    assert ab_test.proven(analysed(units(200))).title

@@ -130,6 +130,11 @@ def test_a_client_who_never_ran_a_test_gets_a_plan_of_the_first(ran):
     assert found["headline"].startswith("No test has been run yet. The first one, with ")
     assert found["cards"][0] == "plan_from_log.conversion.least_lift"
     assert {"plan_from_log", "plan_from_log_power"} <= set(found["tables"])
+    page = next(ran[0].glob("shop/*/ab_test.html")).read_text()
+    assert "The next test</h2>" in page
+    # Sections about tests have nothing to say.
+    assert "May the data be read" not in page
+    assert "Nothing to show" not in page
     assert "too little in the log" in findings(ran[0], "one", "ab_test")["headline"]
 
 
