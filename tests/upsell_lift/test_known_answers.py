@@ -68,7 +68,14 @@ def logit(observed):
     return np.column_stack([1 - share, share])
 
 
-def example(name):
+@pytest.fixture
+def example(public_data):
+    """Analyse an example client; skipped where its data are not at hand."""
+    assert public_data.is_dir()
+    return _example
+
+
+def _example(name):
     loaded = load_params(name, folder=ROOT / "params" / "examples")
     tables = load_tables(loaded, names=("experiments",), expand=expand)
     return analyse(loaded.upsell_lift, tables.kept, margin=loaded.economics.margin, seed=loaded.seed)
@@ -137,7 +144,7 @@ def test_the_proof_on_the_odd_rows_refuses_mens_spend(hillstrom, sent):
 
 
 @pytest.mark.slow
-def test_hillstrom_as_a_study():
+def test_hillstrom_as_a_study(example):
     analysis = example("hillstrom")
     found = findings(analysis)
     for (arm, outcome), (value, se) in EFFECTS.items():
@@ -180,7 +187,7 @@ def test_training_against_the_survey(observed, logit):
 
 
 @pytest.mark.slow
-def test_training_against_the_survey_as_a_study_comes_out_humble():
+def test_training_against_the_survey_as_a_study_comes_out_humble(example):
     analysis = example("lalonde")
     found = findings(analysis)
     key = "Dehejia-Wahba Sample.earnings_1978"
