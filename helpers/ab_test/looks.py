@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from helpers.ab_test.estimate import z_of
 from helpers.ab_test.ledger import Ledger, Record, enter
@@ -78,13 +78,11 @@ def write_looks(path: Path | None, looks: Mapping[str, Looks]) -> None:
     if not lines:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # One write at the end of the file is whole or not there, also where several runs append.
-    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(handle, "".join(lines).encode())
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with path.open("a", encoding="utf-8") as file:
+        _lock(file, alone=True)
+        file.write("".join(lines))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _entries(path: Path | None) -> dict[str, dict[float, Record]]:
@@ -92,7 +90,11 @@ def _entries(path: Path | None) -> dict[str, dict[float, Record]]:
     found: dict[str, dict[float, Record]] = {}
     if path is None or not path.is_file():
         return found
-    for place, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    with path.open(encoding="utf-8") as file:
+        # Without it, a line that another run is writing at this moment would be read by half.
+        _lock(file, alone=False)
+        lines = file.read().splitlines()
+    for place, line in enumerate(lines, start=1):
         try:
             content = json.loads(line)
             test = content.pop("test")
@@ -104,6 +106,15 @@ def _entries(path: Path | None) -> dict[str, dict[float, Record]]:
             ) from error
         found.setdefault(test, {})[record.information] = record
     return found
+
+
+def _lock(file: IO[str], *, alone: bool) -> None:
+    """Hold the file until it is closed, alone or with other readers. Windows knows no such lock; there, one run at a time."""
+    if os.name == "nt":
+        return
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
 
 
 def enter_look(past: tuple[Record, ...], test: Test, *, n: int, at: str, complete: bool) -> Looks:

@@ -36,7 +36,9 @@ def test_a_run_over_all_clients_ends_well_and_leaves_every_page(ran):
         if who == "refunds":
             assert findings(reports, who, "clv")["reason"].startswith("No customer ordered before")
             wanted = wanted - {"clv.html"}
-        assert names == {*wanted, "index.html", "manifest.json", "tables"}
+        # None of them brought offers.
+        assert findings(reports, who, "upsell_lift")["status"] == "skipped"
+        assert names == {*wanted, "upsell_lift.json", "index.html", "manifest.json", "tables"}
 
 
 def test_findings_have_the_numbers_of_the_contract_with_interval_and_definition(ran):
@@ -259,7 +261,7 @@ def test_check_and_list_tell_what_there_is(world, ran):
     assert "kept" in told.stdout
     listed = valuebook("list", "--params", world, "--reports", ran[0])
     assert listed.returncode == 0
-    assert re.search(r"plan\s+\S+\s+skipped", listed.stdout)
+    assert re.search(r"plan\s+\S+\s+\S+\s+skipped", listed.stdout)
 
 
 def test_new_then_run_needs_no_hand_between(tmp_path):
