@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from helpers.stats.split import SRM_ALPHA, ratio_p
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -17,14 +19,8 @@ if TYPE_CHECKING:
 
     from helpers.ab_test.moments import Moments
 
-# Sample-ratio tests are read at every look: .0005 keeps false alarms at half a percent over 28 looks, .74 % over 100 and 1.3 % over
-# a year of days. A test that is valid at any number of looks (Lindon & Malek 2022) has a tenth of the false alarms and needs half as
-# many units again to find a split of 51 to 49; since a broken split costs more than a test that is looked into, this one is used.
-SRM_ALPHA = 0.0005
 IMBALANCE_ALPHA = 0.001
 OFFENDERS = 5
-# Chi-square needs counts like these (Cochran 1954); below, the exact or simulated test takes over.
-LEAST_EXPECTED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +66,7 @@ def srm(counts: Mapping[Any, int], *, expected: Mapping[Any, float], alpha: floa
     """
     observed, shares = _aligned(counts, expected)
     total = int(observed.sum())
-    p = _ratio_p(observed, shares)
+    p = ratio_p(observed, shares)
     return Gate(
         name="srm",
         passed=p >= alpha,
@@ -103,7 +99,7 @@ def srm_by_segment(
     stray = {variant for _, variant in counts} - set(expected)
     if stray:
         raise ValueError(f"variants {sorted(map(str, stray))} have no planned share")
-    plain = [_ratio_p(*_aligned(table, expected)) for table in tables]
+    plain = [ratio_p(*_aligned(table, expected)) for table in tables]
     corrected = adjusted_p(plain, method="holm")
     failing = sorted((place for place, p in enumerate(corrected) if p < alpha), key=lambda place: plain[place])
     return Gate(
@@ -202,17 +198,6 @@ def imbalance(
     p = float(f.sf(statistic * left / (df * rank), rank, left)) if left > 0 else 1.0
     worst = sorted(own, key=lambda pair: pair[1])[:OFFENDERS] if p < alpha else []
     return Gate(name="imbalance", passed=p >= alpha, p=p, threshold=alpha, total=total, offenders=tuple(worst))
-
-
-def _ratio_p(observed: np.ndarray, shares: np.ndarray) -> float:
-    from scipy.stats import binomtest, chisquare
-
-    total = int(observed.sum())
-    if total == 0:
-        return 1.0
-    if (total * shares).min() < LEAST_EXPECTED and len(shares) == 2:  # noqa: PLR2004 - two variants have an exact test
-        return float(binomtest(int(observed[0]), total, float(shares[0])).pvalue)
-    return float(chisquare(observed, total * shares).pvalue)
 
 
 def _aligned(counts: Mapping[Any, int], expected: Mapping[Any, float]) -> tuple[np.ndarray, np.ndarray]:

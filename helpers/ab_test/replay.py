@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.ab_test.estimate import compare
-from helpers.ab_test.gates import SRM_ALPHA, imbalance, srm
+from helpers.ab_test.gates import imbalance, srm
 from helpers.ab_test.integrity import readings
 from helpers.ab_test.measure import caps_of, pair_of
 from helpers.ab_test.moments import Moments
@@ -24,6 +24,7 @@ from helpers.reporting.findings import Check, Result
 from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _, number, percent
 from helpers.stats.intervals import wilson
+from helpers.stats.split import SRM_ALPHA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from helpers.ab_test import shrink
 from helpers.ab_test.estimate import compare
 from helpers.ab_test.measure import caps_of, gathered, pair_of
 from helpers.ab_test.shown import Shown
@@ -16,10 +15,11 @@ from helpers.ab_test.wording import bounded, shown_metric, shown_test, small
 from helpers.reporting.findings import Result
 from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _
+from helpers.stats import shrinkage
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
-    from helpers.ab_test.shrink import Heterogeneity
+    from helpers.stats.shrinkage import Heterogeneity
 
 DIFFER = 0.05
 
@@ -115,6 +115,6 @@ def _split(one: Analysis, at: int, column: str) -> Split | None:
     if len(rows) < 2:  # noqa: PLR2004
         return None
     frame = pd.DataFrame(rows)
-    together = shrink.segments(frame["lift"], frame["error"], level=1 - one.test.alpha)
+    together = shrinkage.segments(frame["lift"], frame["error"], level=1 - one.test.alpha)
     frame = frame.assign(shrunk=together.value, shrunk_low=together.low, shrunk_high=together.high)
     return Split(analysis=one, column=column, rows=frame.sort_values("n", ascending=False), together=together)

@@ -59,19 +59,6 @@ class Overlap:
         return self.inside >= LEAST_OVERLAP and self.effective >= min(LEAST_EFFECTIVE, self.control)
 
 
-def srm(counts: NDArray, planned: NDArray | None = None) -> float:
-    """Probability of the arms' counts, or more uneven ones, under their planned shares (chi-squared).
-
-    Args:
-        counts: Customers by arm.
-        planned: Shares by arm, up to a factor; equal unless given.
-    """
-    from scipy.stats import chisquare
-
-    shares = np.ones(len(counts)) if planned is None else planned
-    return float(chisquare(counts, counts.sum() * shares / shares.sum()).pvalue)
-
-
 def weights_of_treated(arm: NDArray, e: NDArray, *, treated: int, control: int = 0) -> NDArray:
     """Weights that make the control look like an arm: 1 for the arm, odds of the offer for the control, 0 for other arms."""
     odds = e[:, treated] / e[:, control]

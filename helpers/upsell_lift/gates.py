@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from helpers.reporting.words import _, number, percent
+from helpers.stats.split import SRM_ALPHA, ratio_p
 from helpers.upsell_lift import assumptions
+from helpers.upsell_lift.columns import PRE_DAYS
 
 if TYPE_CHECKING:
     from helpers.reporting.findings import CheckStatus
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     from helpers.upsell_lift.effects import ArmEffect, Estimates
     from helpers.upsell_lift.read import Campaign
 
-SRM_LIMIT = 0.0005
 LEAST_ARM = 50
 PLACEBO_LIMIT = 0.01
 BALANCE_LIMIT = 0.0005
@@ -95,20 +96,21 @@ def _arms(campaign: Campaign) -> list[Gate]:
 def _split(campaign: Campaign) -> Gate:
     """Sample-ratio mismatch: only where the split was planned is an uneven one a fault."""
     planned, counts = campaign.settings.shares, campaign.counts
-    p = assumptions.srm(counts, np.array([planned[name] for name in campaign.arms]) if planned else None)
+    shares = np.array([planned[name] if planned else 1.0 for name in campaign.arms])
+    p = ratio_p(counts, shares / shares.sum())
     split = ", ".join(f"{campaign.label(place)} {number(count)}" for place, count in enumerate(counts))
     text, status = _("The offers were dealt out as planned ({split})."), "pass"
-    if not planned and p >= SRM_LIMIT:
+    if not planned and p >= SRM_ALPHA:
         text = _("The offers were dealt out evenly, as chance would ({split}).")
     elif not planned:
         status = "warn"
         text = _(
             "The offers were dealt out unevenly ({split}); without planned shares, a loss of customers cannot be told."
         )
-    elif p < SRM_LIMIT:
+    elif p < SRM_ALPHA:
         status = "fail"
         text = _("The offers were not dealt out as planned ({split}): customers were lost or picked by hand.")
-    return Gate(id="arms.srm", status=status, value=p, threshold=f">= {SRM_LIMIT}", message=text.format(split=split))  # type: ignore[arg-type]
+    return Gate(id="arms.srm", status=status, value=p, threshold=f">= {SRM_ALPHA}", message=text.format(split=split))  # type: ignore[arg-type]
 
 
 def _outcomes(campaign: Campaign) -> list[Gate]:
@@ -293,5 +295,5 @@ def _left_out(campaign: Campaign) -> list[Gate]:
 def shown(outcome: Any) -> str:
     """An outcome as a reader sees it."""
     if outcome.name == "revenue_before":
-        return _("revenue of the {days} days before").format(days=number(90))
+        return _("revenue of the {days} days before").format(days=number(PRE_DAYS))
     return str(outcome.label or outcome.name.replace("_", " ").capitalize())

@@ -82,7 +82,7 @@ class Heterogeneity(Result):
             "upsell_lift.segment": Definition(
                 name=_("Profit a customer by segment"),
                 text=_(
-                    "Mean score of the segment, drawn towards that of all by as much as it is uncertain (Morris; Paule-Mandel)."
+                    "Mean score of the segment, drawn towards that of all by as much as it is uncertain (Rubin 1981; Gelman 2006)."
                 ),
             ),
         }

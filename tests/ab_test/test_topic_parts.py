@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 from helpers import ab_test
+from helpers.ab_test.execution import outlook
 from helpers.ab_test.ledger import Record
 from helpers.ab_test.looks import Looks, read_looks, write_looks
-from helpers.ab_test.report import outlook
 from helpers.ab_test.worth import MONTH
 from helpers.errors import DataError
 from tests.ab_test.pipe import METRICS, analysed, findings, registered
