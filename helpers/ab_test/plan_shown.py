@@ -58,11 +58,10 @@ def least_lifts(plan: Plan) -> Figure:
             n=length[:1].upper() + length[1:], mde=percent(middle["mde"]), metric=names[0].lower()
         ),
         subtitle=_("Least true lift that a test finds {power} of the time, false alarms held at {alpha}").format(
-            power=percent(plan.basis.design.power, digits=0), alpha=percent(plan.basis.design.alpha, digits=0)
+            power=percent(plan.basis.design_of(plan.basis.main[0]).power, digits=0),
+            alpha=percent(plan.basis.design.alpha, digits=0),
         ),
-        foot=_("{source} Metrics that decide together share that; no interval, since this is a plan.").format(
-            source=plan.source()
-        ),
+        foot=" ".join([plan.source(), *_shared(plan), _("No interval, since this is a plan.")]),
         alt="; ".join(
             _("{metric}: {mde} at most").format(
                 metric=name, mde=percent(plan.curve[plan.curve["metric"] == name]["mde"].min())
@@ -80,6 +79,15 @@ def least_lifts(plan: Plan) -> Figure:
             rows=60,
         ),
     )
+
+
+def _shared(plan: Plan) -> list[str]:
+    """Why one metric is to be found more often than the whole decision: all that decide have to agree."""
+    whole, one = plan.basis.design.power, plan.basis.design_of(plan.basis.main[0]).power
+    if one <= whole:
+        return []
+    text = _("Each metric is found {one} of the time, so that all that decide together agree {whole} of the time.")
+    return [text.format(one=percent(one, digits=0), whole=percent(whole, digits=0))]
 
 
 def _apart(heights: dict[str, float], *, least: float) -> dict[str, float]:

@@ -182,6 +182,15 @@ def test_a_running_test_says_what_it_can_find_by_now_and_at_its_end():
     assert "Least change in conversion that it finds, 80% of the time" in drawn(ab_test.report((one,)))
 
 
+def test_a_plan_says_why_one_metric_is_found_more_often_than_the_whole_decision():
+    guard = {"name": "kept", "type": "mean", "column": "revenue", "role": "guardrail", "margin": -0.1}
+    for metrics, said in (((METRICS[0], guard), True), ((METRICS[0],), False)):
+        tests = analysed(units(4000), registered(metrics=list(metrics), planned_n=4000))
+        html = ab_test.plan(tests, None).shown()._repr_html_()
+        assert ("Each metric is found 90% of the time, so that all that decide together agree 80%" in html) == said
+        assert f"a test finds {'90' if said else '80'}% of the time" in html
+
+
 def test_units_of_clusters_and_of_several_arms_are_counted_whole():
     metrics = [METRICS[1]]
     (plain,) = analysed(shops(), registered(metrics=metrics))
