@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .venv-peers
+UPLIFT := .venv-peers-uplift
 
 .PHONY: help setup demo test lab lint calibrate bench messages lock clean
 
@@ -20,6 +21,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@# Imports are several times slower from packages without byte code, also where Python is told to write none.
 	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib helpers > /dev/null || true
+	$(BIN)/python -m helpers.running.install
 	@touch $@
 
 demo: $(READY) ## Run everything on the embedded demo client; opens with reports/index.html
@@ -45,15 +47,23 @@ calibrate: $(READY) ## Run the statistical calibrations in full and rewrite thei
 	$(BIN)/python -m tests.calibration.clv
 	$(BIN)/python -m tests.calibration.clv_predictive
 	$(BIN)/python -m tests.calibration.ab_test
+	$(BIN)/python -m tests.calibration.upsell_lift
 
-bench: $(READY) $(PEERS)/.ready ## Print the benchmarks, as ratios within one run
+bench: $(READY) $(PEERS)/.ready $(UPLIFT)/.ready ## Print the benchmarks, as ratios within one run
 	$(BIN)/python -m tests.benchmarks.report_size
+	$(BIN)/python -m tests.benchmarks.running
 	$(BIN)/python -m tests.benchmarks.clv $(PEERS)/bin/python
 	$(BIN)/python -m tests.benchmarks.ab_test $(PEERS)/bin/python
+	$(BIN)/python -m tests.benchmarks.upsell_lift $(UPLIFT)/bin/python
 
 $(PEERS)/.ready: # The peers that are measured against live in an environment of their own: their pins differ.
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --compile "pymc-marketing>=1.3" pyarrow "tea-tasting>=2" "ibis-framework[duckdb]>=11"
+	@touch $@
+
+$(UPLIFT)/.ready: # The uplift packages hold others below what the first peers need.
+	$(PYTHON) -m venv $(UPLIFT)
+	$(UPLIFT)/bin/python -m pip install --quiet --disable-pip-version-check --compile "causalml>=0.16" "scikit-uplift>=0.5" pyarrow
 	@touch $@
 
 messages: $(READY) ## Collect the words to translate into the catalogue's template
@@ -63,5 +73,6 @@ lock: ## Resolve the lock file anew (needs uv)
 	uv pip compile --universal --all-extras --no-annotate --no-header --python-version 3.12 pyproject.toml -o requirements.lock
 
 clean: ## Remove the environment, the demo's data and all reports
-	rm -rf $(VENV) $(PEERS) data/demo build *.egg-info
+	@# What tests were looked at (params/looks) is no report: it stays, but for the demo's.
+	rm -rf $(VENV) $(PEERS) $(UPLIFT) data/demo params/looks/demo.ab_test.jsonl build *.egg-info
 	find reports -mindepth 1 -not -name README.md -delete

@@ -201,7 +201,7 @@ class Study:
                 name: {"source": health.source, "sha256": self.tables.sha256.get(name), "rows": health.rows_in}
                 for name, health in self.tables.health.items()
             },
-            "data_through": self.tables.last.isoformat(),
+            "data_through": self.tables.last.isoformat() if self.tables.dated else None,
             "params_sha256": hashlib.sha256(self.params.model_dump_json().encode()).hexdigest(),
             "code_version": code_version(),
             "seed": self.seed,
@@ -210,6 +210,9 @@ class Study:
         }
 
     def _repr_html_(self) -> str:
+        if not self.tables.dated:
+            text = _("{client}: the data hold no dates, so all of them are read.").format(client=self.params.name)
+            return Sentence(text=text)._repr_html_()
         text = _("{client}, {period}: {start} to {end}").format(
             client=self.params.name,
             period=self.period.label,

@@ -3,7 +3,9 @@
 from helpers.ab_test.analyse import Analysis, analyse
 from helpers.ab_test.belief import Beliefs, beliefs
 from helpers.ab_test.forest import forest
-from helpers.ab_test.planning import Plan, plan
+from helpers.ab_test.looks import ledger_of
+from helpers.ab_test.past import Past, past
+from helpers.ab_test.planning import Plan, Plans, plan
 from helpers.ab_test.proven import proven
 from helpers.ab_test.replay import Replay, replay
 from helpers.ab_test.report import Tests, report
@@ -14,8 +16,10 @@ from helpers.ab_test.worth import Worth, worth
 __all__ = [
     "Analysis",
     "Beliefs",
+    "Past",
     "Paths",
     "Plan",
+    "Plans",
     "Replay",
     "Segmented",
     "Tests",
@@ -24,7 +28,9 @@ __all__ = [
     "beliefs",
     "by_segment",
     "forest",
+    "ledger_of",
     "over_time",
+    "past",
     "plan",
     "proven",
     "replay",

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from helpers.ab_test.decide import Verdict
+    from helpers.ab_test.registration import Test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ class Analysis:
     complete: bool
 
     @property
-    def test(self) -> topic.Test:
+    def test(self) -> Test:
         """As registered."""
         return self.units.test
 
@@ -73,7 +74,7 @@ class Analysis:
 
 def analyse(
     settings: topic.Params,
-    experiments: ir.Table,
+    experiments: ir.Table | None,
     *,
     orders: ir.Table | None = None,
     events: ir.Table | None = None,
@@ -86,7 +87,7 @@ def analyse(
 
     Args:
         settings: Section `ab_test` of the params.
-        experiments: Kept rows of the contract's table.
+        experiments: Kept rows of the contract's table; `None` where no test has been run.
         orders: Kept orders, for outcomes that are computed from them.
         events: Kept events.
         until: Units that were assigned later are left out.
@@ -100,6 +101,8 @@ def analyse(
     given = {"experiments": experiments, "orders": orders, "events": events}
     tables: dict[str, Any] = {name: table for name, table in given.items() if table is not None}
     topic.preflight(settings, tables)
+    if experiments is None:
+        return ()
     found = []
     for test in registered(settings, experiments):
         read = units(test, experiments, orders=orders, events=events, until=until, observed_until=observed_until)
@@ -142,7 +145,7 @@ def _analysis(read: Units, counted: Profile, *, ledger: Path | None, seed: int) 
     )
 
 
-def _complete(test: topic.Test, counted: Profile) -> bool:
+def _complete(test: Test, counted: Profile) -> bool:
     """Whether the planned end has come: its last day where days were planned and are known, else its last unit.
 
     A test that ends with fewer units than planned has ended all the same; the plan beside the execution shows what it lacks.

@@ -61,6 +61,7 @@ class Pair:
         treatment: The treatment's value.
         covariance: Of the two values; not zero where both were adjusted by what they share.
         df: Degrees of freedom, where they are not Satterthwaite's.
+        log: Whether values are means of log(1 + x), so that a lift is exp(difference) - 1.
         method: How the values were made.
     """
 
@@ -68,6 +69,7 @@ class Pair:
     treatment: Arm
     covariance: float = 0.0
     df: float | None = None
+    log: bool = False
     method: tuple[str, ...] = field(default=())
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from helpers.ab_test import bayes
+from helpers.ab_test.shown import Shown
 from helpers.ab_test.wording import bounded, shown_metric, shown_test
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
@@ -54,8 +55,10 @@ class Beliefs(Result):
         """All posteriors."""
         return {"posterior": self.rows}
 
-    def table(self) -> Table:
-        """Posteriors in words a client understands."""
+    def table(self) -> Table | Shown:
+        """Posteriors in words a client understands; nothing where there are none."""
+        if self.rows.empty:
+            return Shown(parts=())
         columns = {
             "name": Column(label=_("Test and metric")),
             "lift": Column(label=_("Lift, after the prior"), kind="signed_share", low="low", high="high"),

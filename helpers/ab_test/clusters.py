@@ -1,4 +1,4 @@
-"""Tests that were randomised by cluster (shop, household, region-week): the cluster is the unit, the rest is its size."""
+"""Tests that were randomised by cluster (shop, household, block of time): the cluster is the unit, the rest is its size."""
 
 from __future__ import annotations
 
@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from helpers.ab_test.arms import Arm, Pair, unusable
+from helpers.ab_test.cuped import levels
+from helpers.ab_test.moments import total
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from helpers.ab_test.moments import Moments
 
 # Below three clusters an arm no variance estimate holds its level (tests/calibration/ab_test.csv).
 LEAST_CLUSTERS = 3
@@ -46,6 +52,58 @@ def clustered(
     else:
         arms = [_arm(top, bottom, clusters) for top, bottom in sides]
     return Pair(control=arms[0], treatment=arms[1], df=clusters - 1.0, method=("crv3",))
+
+
+def clustered_moments(
+    control: Sequence[Moments],
+    treatment: Sequence[Moments],
+    column: str,
+    *,
+    denominator: str | None = None,
+    covariates: Sequence[str] = (),
+) -> Pair:
+    """The same from each cluster's moments, adjusted for covariates where there are some.
+
+    With covariates the difference is the coefficient of least squares on treatment and covariates over units, and its variance
+    is CRV3 again: each cluster is left out in turn, and the regression with it.
+
+    Args:
+        control: One set of moments a cluster.
+        treatment: The same of the other arm.
+        column: The metric, or the ratio's numerator.
+        denominator: The ratio's denominator.
+        covariates: Columns from before assignment.
+    """
+    sides = [[part for part in side if part.n] for side in (control, treatment)]
+    tops, bottoms = (
+        [np.array([part.n * (part.mean_of(name) if name else 1.0) for part in side]) for side in sides]
+        for name in (column, denominator)
+    )
+    plain = clustered(
+        numerator_control=tops[0],
+        denominator_control=bottoms[0],
+        numerator_treatment=tops[1],
+        denominator_treatment=bottoms[1],
+    )
+    if plain.reason or not covariates:
+        return plain
+    whole = [total(side) for side in sides]
+    full = levels(whole[0], whole[1], column, covariates=covariates, denominator=denominator)
+    left = [
+        levels(whole[0] - part, whole[1], column, covariates=covariates, denominator=denominator) for part in sides[0]
+    ]
+    left += [
+        levels(whole[0], whole[1] - part, column, covariates=covariates, denominator=denominator) for part in sides[1]
+    ]
+    moved = np.array(left) - full
+    spread = (len(left) - 1) / len(left) * moved.T @ moved
+    arms = [
+        Arm(value=float(full[place]), variance=float(spread[place, place]), df=arm.df, n=arm.n)
+        for place, arm in enumerate((plain.control, plain.treatment))
+    ]
+    return Pair(
+        control=arms[0], treatment=arms[1], covariance=float(spread[0, 1]), df=plain.df, method=("crv3", "cuped")
+    )
 
 
 def _arm(top: NDArray, bottom: NDArray, clusters: int) -> Arm:

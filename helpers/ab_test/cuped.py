@@ -58,30 +58,20 @@ def adjusted(
         covariates: Columns from before assignment.
         denominator: The ratio's denominator.
     """
-    sides = [control, treatment]
     raw = [
         arms.mean(side, column) if denominator is None else arms.ratio(side, numerator=column, denominator=denominator)
-        for side in sides
+        for side in (control, treatment)
     ]
     plain = arms.independent(*raw, method=("cuped",))
     units, k = control.n + treatment.n, len(covariates)
     if plain.reason or units - 2 - k < 1 or not k:
         return Adjustment(pair=plain, covariates=tuple(covariates), theta=(0.0,) * k, variance_ratio=1.0)
-    if denominator is not None:
-        sides = [
-            side.combined({column: 1.0, denominator: -arm.value}, name="__linear")
-            for side, arm in zip(sides, raw, strict=True)
-        ]
-    name = column if denominator is None else "__linear"
-    scale = [1.0 if denominator is None else 1 / side.mean_of(denominator) for side in (control, treatment)]
-    blocks = [_block(side, name, covariates, factor) for side, factor in zip(sides, scale, strict=True)]
-    both = blocks[0] + blocks[1]
-    within, slope = both[1:, 1:], both[1:, 0]
-    theta = _regression(within, slope)
+    sides = (control, treatment)
+    blocks = _blocks(sides, column, covariates=covariates, denominator=denominator)
+    within = blocks[0][1:, 1:] + blocks[1][1:, 1:]
+    theta = _regression(within, blocks[0][1:, 0] + blocks[1][1:, 0])
     inflate = (units - 2) / (units - 2 - int((theta != 0).sum()))
-    levels = np.array([side.mean[side.places(covariates)] for side in (control, treatment)])
-    share = np.array([control.n, treatment.n]) / units
-    common = share @ levels
+    known, common = _pasts(sides, covariates)
     shift = float(theta @ within @ theta) / max(units - 2, 1) / units
     residual = [
         max(float(block[0, 0] - 2 * theta @ block[1:, 0] + theta @ block[1:, 1:] @ theta), 0.0) / (side.n - 1) / side.n
@@ -99,7 +89,7 @@ def adjusted(
             df=arm.df,
             n=arm.n,
         )
-        for arm, level, own, along in zip(raw, levels, residual, moved, strict=True)
+        for arm, level, own, along in zip(raw, known, residual, moved, strict=True)
     ]
     pair = Pair(
         control=made[0],
@@ -114,6 +104,42 @@ def adjusted(
         theta=tuple(float(value) for value in theta),
         variance_ratio=pair.variance / plain.variance if plain.variance else 1.0,
     )
+
+
+def levels(
+    control: Moments, treatment: Moments, column: str, *, covariates: Sequence[str], denominator: str | None = None
+) -> NDArray:
+    """Both arms' adjusted values alone, shape (2,): what a jackknife repeats. Arguments as in `adjusted`."""
+    sides = (control, treatment)
+    raw = [side.mean_of(column) / (side.mean_of(denominator) if denominator else 1.0) for side in sides]
+    if not covariates:
+        return np.array(raw)
+    blocks = _blocks(sides, column, covariates=covariates, denominator=denominator)
+    both = blocks[0] + blocks[1]
+    known, common = _pasts(sides, covariates)
+    return np.array(raw) - (known - common) @ _regression(both[1:, 1:], both[1:, 0])
+
+
+def _pasts(sides: Sequence[Moments], covariates: Sequence[str]) -> tuple[NDArray, NDArray]:
+    """Means of the covariates in each arm, and in both together."""
+    known = np.array([side.mean[side.places(covariates)] for side in sides])
+    n = np.array([side.n for side in sides], dtype=float)
+    return known, n / n.sum() @ known
+
+
+def _blocks(
+    sides: Sequence[Moments], column: str, *, covariates: Sequence[str], denominator: str | None
+) -> list[NDArray]:
+    """Each arm's cross-products of the metric, linearised where it is a ratio, and the covariates."""
+    if denominator is None:
+        return [_block(side, column, covariates, 1.0) for side in sides]
+    found = []
+    for side in sides:
+        bottom = side.mean_of(denominator)
+        value = side.mean_of(column) / bottom
+        linear = side.combined({column: 1.0, denominator: -value}, name="__linear")
+        found.append(_block(linear, "__linear", covariates, 1 / bottom))
+    return found
 
 
 def _degrees(made: list[Arm], residual: list[float]) -> float:

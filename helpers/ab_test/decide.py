@@ -115,7 +115,7 @@ class Levels:
 
     Attributes:
         success: Two-sided alpha of each success metric (Bonferroni).
-        guardrail: One-sided alpha of each non-inferiority test: not adjusted, since all of them must pass.
+        guardrail: One-sided alpha of each non-inferiority test: not adjusted for their number, since all of them must pass.
         deterioration: One-sided alpha of each test for something worse (Bonferroni over all metrics).
         beta: Type II error of each test that must succeed.
     """
@@ -126,19 +126,23 @@ class Levels:
     beta: float
 
 
-def error_levels(*, alpha: float = 0.05, beta: float = 0.2, success: int, guardrails: int) -> Levels:
-    """Levels of single tests (arXiv 2402.11609): alpha is shared by the successes alone, beta by the guardrails and one success.
+def error_levels(*, alpha: float = 0.05, beta: float = 0.2, success: int, guardrails: int, variants: int = 1) -> Levels:
+    """Levels of single tests: alpha is shared by the successes alone, beta by the guardrails and one success.
+
+    That alpha is not adjusted for guardrails while beta is, is Schultzberg et al. (arXiv 2402.11609). How beta is split is
+    Bonferroni's bound over the tests that all have to succeed: enough whatever their dependence, if not the least that would do.
 
     Args:
         alpha: Chance of shipping without any success: two-sided.
         beta: Chance of not shipping what should be.
-        success: Number of success metrics.
-        guardrails: Number of guardrails.
+        success: Number of success metrics, of all variants together.
+        guardrails: Number of guardrails of one variant.
+        variants: Number of variants of which one may be shipped: each of them is a chance to ship what a guardrail guards against.
     """
     metrics = max(success + guardrails, 1)
     return Levels(
         success=alpha / max(success, 1),
-        guardrail=alpha / 2,
+        guardrail=alpha / 2 / max(variants, 1),
         deterioration=alpha / 2 / metrics,
         beta=beta / (guardrails + (1 if success else 0) or 1),
     )

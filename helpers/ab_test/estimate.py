@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 
 SMALLEST_P = 1e-300
+# Beyond it the exponential overflows.
+LARGEST_LOG = 700.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,44 +92,31 @@ def compare(pair: Pair, *, alpha: float = 0.05, critical: float | None = None, p
     if (critical is None) != (p is None):
         raise ValueError("critical and p come from one procedure: give both or neither")
     control, treatment = pair.control, pair.treatment
-    reason = pair.reason
-    if reason:
-        known = all(math.isfinite(value) for value in (control.value, treatment.value))
-        gap = Interval(value=pair.difference, low=-math.inf, high=math.inf, kind="none") if known else UNKNOWN
-        return Effect(
-            control=control.value,
-            treatment=treatment.value,
-            difference=gap,
-            lift=UNKNOWN,
-            p=None,
-            statistic=None,
-            standard_error=None,
-            df=None,
-            alpha=alpha,
-            critical=None,
-            n_control=control.n,
-            n_treatment=treatment.n,
-            method=pair.method,
-            reason=reason,
-        )
+    if pair.reason:
+        return untold(pair, reason=pair.reason, alpha=alpha)
     df = pair.degrees
     error = math.sqrt(pair.variance)
     statistic = pair.difference / error
     if critical is None or p is None:
         critical, p = critical_value(alpha, df), two_sided_p(statistic, df)
     low, high = _ends(pair.difference, error, critical)
-    lift = fieller(
-        control=control.value,
-        treatment=treatment.value,
-        variance_control=control.variance,
-        variance_treatment=treatment.variance,
-        covariance=pair.covariance,
-        critical=critical,
+    difference = Interval(value=pair.difference, low=low, high=high)
+    lift = (
+        typical_lift(difference)
+        if pair.log
+        else fieller(
+            control=control.value,
+            treatment=treatment.value,
+            variance_control=control.variance,
+            variance_treatment=treatment.variance,
+            covariance=pair.covariance,
+            critical=critical,
+        )
     )
     return Effect(
-        control=control.value,
-        treatment=treatment.value,
-        difference=Interval(value=pair.difference, low=low, high=high),
+        control=math.expm1(control.value) if pair.log else control.value,
+        treatment=math.expm1(treatment.value) if pair.log else treatment.value,
+        difference=difference,
         lift=lift,
         p=p,
         statistic=statistic,
@@ -137,8 +126,38 @@ def compare(pair: Pair, *, alpha: float = 0.05, critical: float | None = None, p
         critical=critical,
         n_control=control.n,
         n_treatment=treatment.n,
-        method=(*pair.method, "fieller"),
+        method=(*pair.method, "log" if pair.log else "fieller"),
         reason=None if lift.bounded else "control_zero" if lift.kind == "none" else "control_near_zero",
+    )
+
+
+def typical_lift(difference: Interval) -> Interval:
+    """Lift of the geometric mean of 1 + x, from the interval of a difference of logs: the two exclude zero together."""
+    low, value, high = (
+        math.expm1(min(end, LARGEST_LOG)) for end in (difference.low, difference.value or 0.0, difference.high)
+    )
+    return Interval(value=value, low=low, high=high)
+
+
+def untold(pair: Pair, *, reason: Reason, alpha: float) -> Effect:
+    """The effect of two arms that cannot be compared: their values, and why."""
+    known = math.isfinite(pair.difference)
+    gap = Interval(value=pair.difference, low=-math.inf, high=math.inf, kind="none") if known else UNKNOWN
+    return Effect(
+        control=pair.control.value,
+        treatment=pair.treatment.value,
+        difference=gap,
+        lift=UNKNOWN,
+        p=None,
+        statistic=None,
+        standard_error=None,
+        df=None,
+        alpha=alpha,
+        critical=None,
+        n_control=pair.control.n,
+        n_treatment=pair.treatment.n,
+        method=pair.method,
+        reason=reason,
     )
 
 
@@ -221,6 +240,8 @@ def above(pair: Pair, *, margin: float, relative: bool, alpha: float, critical: 
         return OneSided(shown=False, p=None, margin=margin, bound=None)
     p = None
     if critical is None:
+        at = math.log1p(margin) if pair.log and relative else margin
+        relative = relative and not pair.log
         size = abs(pair.control.value) if relative else 0.0
         sign = math.copysign(1.0, pair.control.value)
         variance = pair.variance
@@ -229,7 +250,7 @@ def above(pair: Pair, *, margin: float, relative: bool, alpha: float, critical: 
             variance += margin**2 * pair.control.variance - 2 * margin * shared
             statistic = (pair.difference - margin * size) / math.sqrt(variance)
         else:
-            statistic = (pair.difference - margin) / math.sqrt(variance)
+            statistic = (pair.difference - at) / math.sqrt(variance)
         p = float(ndtr(-statistic) if math.isinf(pair.degrees) else stdtr(pair.degrees, -statistic))
     return OneSided(shown=interval.low > margin, p=p, margin=margin, bound=interval.low)
 

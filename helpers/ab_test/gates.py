@@ -5,12 +5,12 @@ A gate that fails says nothing about the treatment; it says that the comparison 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.special import gammaln
+
+from helpers.stats.split import SRM_ALPHA, ratio_p
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 
     from helpers.ab_test.moments import Moments
 
-# Sample-ratio tests are read at every look: .0005 keeps false alarms under half a percent over 28 looks.
-SRM_ALPHA = 0.0005
 IMBALANCE_ALPHA = 0.001
 OFFENDERS = 5
-# Chi-square needs counts like these (Cochran 1954); below, the exact or simulated test takes over.
-LEAST_EXPECTED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +59,14 @@ def srm(counts: Mapping[Any, int], *, expected: Mapping[Any, float], alpha: floa
     Args:
         counts: Units by variant.
         expected: Planned shares by variant; they need not add up to one.
-        alpha: Level; at every look the same, so it has to be small (see `SRM_ALPHA`), or take `srm_always_valid`.
+        alpha: Level; at every look the same, so it has to be small (see `SRM_ALPHA`).
 
     Raises:
         ValueError: A variant has no planned share, or one that is not positive.
     """
     observed, shares = _aligned(counts, expected)
     total = int(observed.sum())
-    p = _ratio_p(observed, shares)
+    p = ratio_p(observed, shares)
     return Gate(
         name="srm",
         passed=p >= alpha,
@@ -78,37 +74,6 @@ def srm(counts: Mapping[Any, int], *, expected: Mapping[Any, float], alpha: floa
         threshold=alpha,
         total=total,
         offenders=tuple((name, int(observed[place])) for place, name in enumerate(expected)) if p < alpha else (),
-    )
-
-
-def srm_always_valid(counts: Mapping[Any, int], *, expected: Mapping[Any, float], alpha: float = SRM_ALPHA) -> Gate:
-    """Sample-ratio mismatch that may be looked at after every unit.
-
-    The p-value is the inverse Bayes factor of a Dirichlet mixture over shares, centred at the planned ones, against the plan:
-    a martingale under the plan (Lindon & Malek 2022, Anytime-valid inference for multinomial count data).
-
-    Args:
-        counts: Units by variant.
-        expected: Planned shares by variant.
-        alpha: Level over all looks together.
-    """
-    observed, shares = _aligned(counts, expected)
-    prior = shares * len(shares)
-    log_factor = (
-        gammaln(prior.sum())
-        - gammaln(prior.sum() + observed.sum())
-        + (gammaln(prior + observed) - gammaln(prior)).sum()
-        - (observed * np.log(shares)).sum()
-    )
-    p = math.exp(min(0.0, -float(log_factor)))
-    failed = p < alpha
-    return Gate(
-        name="srm",
-        passed=not failed,
-        p=p,
-        threshold=alpha,
-        total=int(observed.sum()),
-        offenders=tuple((name, int(observed[place])) for place, name in enumerate(expected)) if failed else (),
     )
 
 
@@ -134,7 +99,7 @@ def srm_by_segment(
     stray = {variant for _, variant in counts} - set(expected)
     if stray:
         raise ValueError(f"variants {sorted(map(str, stray))} have no planned share")
-    plain = [_ratio_p(*_aligned(table, expected)) for table in tables]
+    plain = [ratio_p(*_aligned(table, expected)) for table in tables]
     corrected = adjusted_p(plain, method="holm")
     failing = sorted((place for place, p in enumerate(corrected) if p < alpha), key=lambda place: plain[place])
     return Gate(
@@ -233,17 +198,6 @@ def imbalance(
     p = float(f.sf(statistic * left / (df * rank), rank, left)) if left > 0 else 1.0
     worst = sorted(own, key=lambda pair: pair[1])[:OFFENDERS] if p < alpha else []
     return Gate(name="imbalance", passed=p >= alpha, p=p, threshold=alpha, total=total, offenders=tuple(worst))
-
-
-def _ratio_p(observed: np.ndarray, shares: np.ndarray) -> float:
-    from scipy.stats import binomtest, chisquare
-
-    total = int(observed.sum())
-    if total == 0:
-        return 1.0
-    if (total * shares).min() < LEAST_EXPECTED and len(shares) == 2:  # noqa: PLR2004 - two variants have an exact test
-        return float(binomtest(int(observed[0]), total, float(shares[0])).pvalue)
-    return float(chisquare(observed, total * shares).pvalue)
 
 
 def _aligned(counts: Mapping[Any, int], expected: Mapping[Any, float]) -> tuple[np.ndarray, np.ndarray]:

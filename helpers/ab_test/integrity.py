@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.ab_test import gates
 from helpers.ab_test.gates import Gate
-from helpers.ab_test.moments import moments
-from helpers.reporting.words import _, number
+from helpers.ab_test.sums import moments
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import ibis.expr.types as ir
 
     from helpers.ab_test.profile import Profile
     from helpers.ab_test.read import Units
 
 MISSING_ALPHA = 0.001
-SMALLEST_SHOWN = 0.0001
-# Below this a p-value is printed with four digits.
-FEW_DIGITS = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,10 +48,11 @@ def run_gates(units: Units, profile: Profile) -> tuple[Kept, ...]:
     alone = _each_once(units, profile)
     found = [Kept(id="variants", gate=_variants(units, profile))]
     if found[0].gate.passed:
-        counts = profile.rows if alone else gates.counts_by(units.rows, unit="group", variant="variant")
-        found.append(Kept(id="srm", gate=_srm(units, counts), counts=counts))
+        plain = alone and not test.pool
+        counts = profile.rows if plain else gates.counts_by(units.rows, unit="group", variant="arm")
+        found.append(Kept(id="srm", gate=gates.srm(counts, expected=_expected(units)), counts=counts))
         for place, name in enumerate(test.segments):
-            each = gates.counts_by(units.rows, unit="group", variant="variant", segment=f"g{place}")
+            each = gates.counts_by(units.rows, unit="group", variant="arm", segment=f"g{place}")
             gate = gates.srm_by_segment(each, expected=_expected(units))
             found.append(Kept(id=f"srm.{name}", gate=gate, about=name))
     names = ("crossed_over", "duplicates")
@@ -71,7 +70,7 @@ def run_gates(units: Units, profile: Profile) -> tuple[Kept, ...]:
 
 
 def _expected(units: Units) -> dict[str, float]:
-    return {name: units.test.shares.get(name, 1.0) for name in units.variants}
+    return {name: units.test.share(name) for name in units.arms}
 
 
 def _variants(units: Units, profile: Profile) -> Gate:
@@ -91,12 +90,6 @@ def _each_once(units: Units, profile: Profile) -> bool:
     return not units.test.cluster and int(units.rows["unit"].nunique().to_pyarrow().as_py()) == profile.units
 
 
-def _srm(units: Units, counts: Mapping[str, int]) -> Gate:
-    if units.test.sequential == "always_valid":
-        return gates.srm_always_valid(counts, expected=_expected(units))
-    return gates.srm(counts, expected=_expected(units))
-
-
 def _moments_in_order(units: Units) -> list[Kept]:
     """Exposure and outcomes after assignment, where the moments are known."""
     found: list[Kept] = []
@@ -113,24 +106,70 @@ def _moments_in_order(units: Units) -> list[Kept]:
 
 
 def _balance(units: Units) -> list[Kept]:
-    """Covariates and the indicator of their missing values, each variant against the control."""
+    """Covariates in their several readings (`pasts`), each variant against the control."""
     if not units.covariates:
         return []
-    sides = moments(units.table, by="variant", columns=units.covariates, fill=dict.fromkeys(units.covariates, 0.0))
-    names = dict(zip(units.covariates, units.test.covariates, strict=True))
+    table, columns = pasts(units)
+    sides = moments(table, by="variant", columns=columns)
+    names = {
+        column: name.replace("_", " ")
+        for column, name in zip(units.covariates, units.test.covariate_names, strict=True)
+    }
     found = []
     for variant in units.variants[1:]:
         gate = gates.imbalance(
             sides[units.variants[0]],
             sides[variant],
-            covariates=sides[variant].columns,
+            covariates=columns,
             alpha=gates.IMBALANCE_ALPHA / (len(units.variants) - 1),
         )
-        told = tuple((names[name.removesuffix("__missing")], p) for name, p in gate.offenders)
-        about = ", ".join(dict.fromkeys(name for name, _p in told)) or ", ".join(units.test.covariates)
+        told = tuple((names[name.split("__")[0]], p) for name, p in gate.offenders)
+        about = ", ".join(dict.fromkeys(name for name, _p in told)) or ", ".join(names.values())
         id_ = "imbalance" if len(units.variants) == 2 else f"imbalance.{variant}"  # noqa: PLR2004
         found.append(Kept(id=id_, gate=replace(gate, offenders=told), about=about))
     return found
+
+
+def pasts(units: Units) -> tuple[ir.Table, list[str]]:
+    """Each unit's past in the readings that the balance gate looks at, and their columns; a cluster's is the mean of its units'.
+
+    Beside the value: whether it is known, whether it is anything but zero, and x / (|x| + s), which a few large values do not
+    drown. A join that lost some units of one arm moves the second and third long before it moves the mean, a treatment
+    that reached some units' past the fourth. One more order for every tenth unit of one arm is found in 81 % of tests
+    with 12,000 units and for every fifth in all of them, a value that is lost for every fiftieth in all; half as much spent again in
+    11 % and 93 %. Clean tests are stopped in .2 % (part `gates` of tests/calibration/ab_test.csv).
+    """
+    table = units.table
+    values = {name: table[name].isnan().ifelse(None, table[name]) for name in units.covariates}
+    row = table.aggregate(**{name: value.abs().mean() for name, value in values.items()}).to_pyarrow().to_pylist()[0]
+    read: dict[str, Any] = {}
+    for name, value in values.items():
+        filled = value.fill_null(0.0)
+        flags = (part.cast("float64") for part in (value.isnull(), filled != 0))
+        read |= readings(name, filled, *flags, scale=row[name] or 1.0)
+    found = table.select("variant", "group", **read)
+    if units.test.cluster:
+        each = found.group_by(["variant", "group"])
+        found = each.aggregate(**{name: found[name].mean() for name in read})
+    return found, list(read)
+
+
+def readings(name: str, value: Any, missing: Any, some: Any, *, scale: float) -> dict[str, Any]:
+    """A covariate as the balance gate reads it.
+
+    Args:
+        name: Of the covariate.
+        value: Its values, 0 where there is none; a column of Ibis or pandas.
+        missing: 1 where there is none, else 0.
+        some: 1 where it is not zero, else 0.
+        scale: What a value is large against: the mean of |x|.
+    """
+    return {
+        name: value,
+        f"{name}__missing": missing,
+        f"{name}__some": some,
+        f"{name}__body": value / (value.abs() + scale),
+    }
 
 
 def _missing(units: Units, profile: Profile) -> list[Kept]:
@@ -143,8 +182,11 @@ def _missing(units: Units, profile: Profile) -> list[Kept]:
         if not any(lost.values()):
             continue
         kept = {name: profile.rows[name] - lost[name] for name in units.variants}
-        varies = any(kept.values())
-        p = float(chi2_contingency([list(lost.values()), list(kept.values())]).pvalue) if varies else 1.0
+        if units.test.cluster:
+            p = _missing_by_cluster(units, place)
+        else:
+            varies = any(kept.values())
+            p = float(chi2_contingency([list(lost.values()), list(kept.values())]).pvalue) if varies else 1.0
         gate = Gate(
             name="missing",
             passed=p >= MISSING_ALPHA,
@@ -158,77 +200,21 @@ def _missing(units: Units, profile: Profile) -> list[Kept]:
     return found
 
 
-def meaning(kept: Kept) -> str:
-    """What a gate looks for, in words a client understands."""
-    texts = {
-        "variants": _("Every variant has units"),
-        "srm": _("Each variant got its planned share of units"),
-        "crossed_over": _("Nobody was in two variants"),
-        "duplicates": _("Every unit is in the data once"),
-        "exposed_before": _("Nobody saw the variant before being assigned to it"),
-        "outcome_before": _("No outcome is dated before the assignment ({about})"),
-        "imbalance": _("The variants were alike before the test ({about})"),
-        "missing": _("As many outcomes are missing in each variant ({about})"),
-    }
-    name = kept.id.split(".")[0]
-    text = _("Each variant got its planned share within every {about}") if name == "srm" and kept.about else texts[name]
-    return text.format(about=kept.about)
+def _missing_by_cluster(units: Units, place: int) -> float:
+    """P of equal shares of missing outcomes where clusters were randomised: their shares are the units, Bonferroni over variants."""
+    import ibis
 
-
-def failure(kept: Kept) -> str:
-    """What went wrong where a gate failed, as the reader of a headline needs it."""
-    texts = {
-        "variants": _("there is nothing to compare"),
-        "srm": _("its random split is broken"),
-        "crossed_over": _("some units were in two variants"),
-        "duplicates": _("some units are in the data twice"),
-        "exposed_before": _("some units saw the variant before they were assigned"),
-        "outcome_before": _("some outcomes are older than the assignment"),
-        "imbalance": _("its variants differed before it began"),
-        "missing": _("outcomes are missing more often in one variant"),
-    }
-    return texts[kept.id.split(".")[0]]
-
-
-def told(kept: Kept, units: Units) -> str:
-    """What a gate found, in one clause."""
-    gate, name = kept.gate, kept.id.split(".")[0]
-    if name in {"srm", "imbalance"}:
-        return _told_p(kept, units)
-    if name == "variants":
-        text = _("{n} variants") if gate.passed else _("no units to compare: {names}")
-        return text.format(n=number(gate.total), names=", ".join(map(str, gate.offenders)))
-    if name == "missing":
-        split = ", ".join(f"{arm} {number(lost)}" for arm, lost in gate.offenders)
-        return _("missing: {split} (p {p})").format(split=split, p=small(gate.p))
-    text = _("{count} of {total}, such as {first}") if gate.count else _("none of {total}")
-    first = ", ".join(str(unit) for unit in gate.offenders)
-    return text.format(count=number(gate.count), total=number(gate.total), first=first)
-
-
-def _told_p(kept: Kept, units: Units) -> str:
-    """A gate that is a test: its p, and the counts or segments behind it."""
-    gate = kept.gate
-    if kept.id == "srm":
-        arms = [(arm, number(kept.counts.get(arm, 0))) for arm in units.variants]
-        split = ", ".join(_("{variant} {n}").format(variant=arm, n=n) for arm, n in arms)
-        return split + f" (p {small(gate.p)})"
-    if gate.p is None:
-        return _("nothing to compare")
-    names = ", ".join(str(first) for first, _rest in gate.offenders)
-    return f"p {small(gate.p)}" + (f"; {names}" if names else "")
-
-
-def small(p: float | None) -> str:
-    """A p-value as a reader sees it."""
-    if p is None:
-        return "–"
-    if p < SMALLEST_SHOWN:
-        return _("below {p}").format(p=number(SMALLEST_SHOWN, digits=4))
-    return number(p, digits=4 if p < FEW_DIGITS else 3)
+    table = units.table
+    gone = ibis.or_(*(table[name].isnull() | table[name].isnan() for name in units.columns(place)))
+    flagged = table.mutate(gone=gone.cast("float64"))
+    each = flagged.group_by(["variant", "group"]).aggregate(gone=flagged["gone"].mean())
+    sides = moments(each, by="variant", columns=["gone"])
+    control = sides[units.variants[0]]
+    found = [gates.imbalance(control, sides[name], covariates=["gone"]).p for name in units.variants[1:]]
+    return min(1.0, min((p for p in found if p is not None), default=1.0) * len(found))
 
 
 def expected(units: Units) -> Mapping[str, Any]:
     """Planned shares by variant, adding up to one."""
-    shares = _expected(units)
+    shares = {name: units.test.share(name) for name in units.variants}
     return {name: share / sum(shares.values()) for name, share in shares.items()}

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from helpers.ab_test.measure import Cell
+    from helpers.ab_test.registration import Test
     from helpers.ab_test.sequential import Look
-    from helpers.ab_test.topic import Test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,8 @@ def judge(
 ) -> tuple[Judged, ...]:
     """State of every metric.
 
-    Success metrics of all variants are one family. Guardrails are not adjusted, since all of them must hold; something worse is
-    looked for in all metrics at a shared level (arXiv 2402.11609).
+    Success metrics of all variants are one family. Guardrails are not adjusted, since all of them must hold
+    (arXiv 2402.11609); something worse is looked for at a level that all metrics share.
 
     Args:
         cells: What was measured.
@@ -54,7 +54,7 @@ def judge(
     success = [cell for cell in cells if cell.metric.role == "success"]
     guards = [cell for cell in cells if cell.metric.role == "guardrail"]
     variants = max(len({cell.variant for cell in cells}), 1)
-    share = error_levels(alpha=test.alpha, success=len(success), guardrails=len(guards) // variants)
+    share = error_levels(alpha=test.alpha, success=len(success), guardrails=len(guards) // variants, variants=variants)
     family = _family(success, test) if look is None else _looked(success, test, look)
     found = []
     for cell in cells:

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 from helpers.ab_test.estimate import z_of
 from helpers.ab_test.ledger import Ledger, Record, enter
 from helpers.ab_test.sequential import Look, always_valid_critical, always_valid_p
+from helpers.errors import DataError
+from helpers.params import params_folder
+from helpers.reporting.export import append_lines, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from helpers.ab_test.measure import Cell
-    from helpers.ab_test.topic import Test
+    from helpers.ab_test.registration import Test
 
 # A test that has this share of its planned units has come to its planned end.
 NEARLY = 0.99
@@ -39,28 +42,60 @@ class Looks:
         return tuple(record for record in self.records if not record.planned)
 
 
+def ledger_of(client: str) -> Path:
+    """A client's look ledger. It lies beside the params: reports may be deleted, what was looked at may not be forgotten."""
+    return params_folder() / "looks" / f"{client}.ab_test.jsonl"
+
+
 def read_looks(path: Path | None, test: Test) -> tuple[Record, ...]:
-    """Looks of earlier runs; none where there is no file.
+    """Looks of earlier runs, by growing information; none where there is no file.
 
     Raises:
-        ValueError: The file is not one that this module wrote.
+        DataError: A line of the file is no look.
     """
-    if path is None or not path.is_file():
-        return ()
-    content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return tuple(Record(**record) for record in content.get(test.id, []))
+    return tuple(sorted(_entries(path).get(test.id, {}).values(), key=lambda record: record.information))
 
 
 def write_looks(path: Path | None, looks: Mapping[str, Looks]) -> None:
-    """Keep all looks for the next run; looks of tests that are not among these stay."""
+    """Write down this run's looks, each in a line of its own at the file's end.
+
+    Nothing in the file is ever rewritten: runs beside each other lose no look of one another, and a look at an earlier state of
+    the data forgets none that came after it. A look that is there already is not written again.
+
+    Args:
+        path: The ledger; `None` keeps none.
+        looks: Looks by test, this run's last.
+    """
     if path is None:
         return
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    content |= {name: [asdict(record) for record in own.records] for name, own in looks.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".part")
-    scratch.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    scratch.replace(path)
+    known = _entries(path)
+    now = {name: own.records[-1] for name, own in looks.items()}
+    lines = [
+        json.dumps({"test": name, **asdict(record)})
+        for name, record in now.items()
+        if known.get(name, {}).get(record.information) != record
+    ]
+    if lines:
+        append_lines(path, lines)
+
+
+def _entries(path: Path | None) -> dict[str, dict[float, Record]]:
+    """Looks by test and information; of two with the same data the later line holds."""
+    found: dict[str, dict[float, Record]] = {}
+    if path is None:
+        return found
+    for place, line in enumerate(read_lines(path), start=1):
+        try:
+            content = json.loads(line)
+            test = content.pop("test")
+            record = Record(**content)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{path}, line {place}: not a look ({line[:60]!r}); restore the file, or take the line out and know that one look "
+                "is forgotten"
+            ) from error
+        found.setdefault(test, {})[record.information] = record
+    return found
 
 
 def enter_look(past: tuple[Record, ...], test: Test, *, n: int, at: str, complete: bool) -> Looks:

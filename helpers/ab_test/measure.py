@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from helpers.ab_test import arms
-from helpers.ab_test.clusters import clustered
+from helpers.ab_test.clusters import clustered_moments
 from helpers.ab_test.cuped import adjusted
 from helpers.ab_test.estimate import Effect, at_look, compare
-from helpers.ab_test.moments import moments, quantile_caps
 from helpers.ab_test.proportions import proportions
 from helpers.ab_test.sturdy import permutation
+from helpers.ab_test.sums import moments, quantile_caps
 from helpers.ab_test.supported import pooled_skewness, supported
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from helpers.ab_test.moments import Moments
     from helpers.ab_test.profile import Profile
     from helpers.ab_test.read import Units
-    from helpers.ab_test.topic import Metric
+    from helpers.ab_test.registration import Metric
 
 Way = Literal["welch", "score", "permutation", "beyond"]
 # Values that may be fetched and shuffled.
@@ -99,7 +99,7 @@ def measure(units: Units, profile: Profile, *, seed: int) -> tuple[Cell, ...]:
             (apart if lost else whole).append(place)
     sums: dict[int, Mapping[Any, Moments]] = {}
     for places in ([whole] if whole else []) + [[place] for place in apart]:
-        found = gathered(units, places, caps=caps)
+        found = gathered(units, places, by=["variant", "group"] if units.test.cluster else "variant", caps=caps)
         sums |= dict.fromkeys(places, found)
     cells = []
     for place, metric in enumerate(units.test.metrics):
@@ -107,7 +107,7 @@ def measure(units: Units, profile: Profile, *, seed: int) -> tuple[Cell, ...]:
             if metric.type == "quantile":
                 cells.append(_quantile(units, place, variant))
             elif units.test.cluster:
-                cells.append(_clustered(units, place, variant, caps))
+                cells.append(_clustered(units, place, variant, sums[place], capped=f"m{place}" in caps))
             else:
                 cells.append(_cell(units, place, variant, sums[place], seed, capped=f"m{place}" in caps))
     return tuple(cells)
@@ -131,7 +131,7 @@ def gathered(
         adjust: Whether covariates come along.
     """
     columns = [column for place in places for column in units.columns(place)]
-    covariates = units.covariates if adjust and not units.test.cluster else []
+    covariates = units.covariates if adjust else []
     own = {name: value for name, value in caps.items() if name in columns}
     extra = [name for covariate in covariates for name in (covariate, f"{covariate}__missing")]
     names = [*columns, *(f"{name}__capped" for name in own)]
@@ -171,13 +171,20 @@ def pair_of(units: Units, place: int, control: Moments, treatment: Moments, *, c
     column = f"{column}__capped" if capped else column
     denominator = bottom[0] if bottom else None
     if adjust and units.covariates:
-        extra = [name for name in control.columns if name.startswith("x")]
-        return adjusted(control, treatment, column, covariates=extra, denominator=denominator).pair
-    sides = [
-        arms.ratio(side, numerator=column, denominator=denominator) if denominator else arms.mean(side, column)
-        for side in (control, treatment)
-    ]
-    return arms.independent(*sides)
+        extra = _covariates(control)
+        pair = adjusted(control, treatment, column, covariates=extra, denominator=denominator).pair
+    else:
+        sides = [
+            arms.ratio(side, numerator=column, denominator=denominator) if denominator else arms.mean(side, column)
+            for side in (control, treatment)
+        ]
+        pair = arms.independent(*sides)
+    return replace(pair, log=units.test.metrics[place].scale == "log")
+
+
+def _covariates(side: Moments) -> list[str]:
+    """Covariates, and the indicators of their missing values."""
+    return [name for name in side.columns if name.startswith("x")]
 
 
 def _cell(units: Units, place: int, variant: str, sums: Mapping[Any, Moments], seed: int, *, capped: bool) -> Cell:
@@ -221,7 +228,13 @@ def _way(
     if metric.type == "proportion":
         tops = [round(side.mean_of(column) * side.n) for side in (control, treatment)]
         return "score", (tops[0], control.n, tops[1], treatment.n), None
-    if metric.type != "ratio" and control.n + treatment.n <= MOST_SHUFFLED and skew < float("inf"):
+    # Shuffled values have no log scale: where even that is too skewed, the report says so.
+    if (
+        metric.type != "ratio"
+        and metric.scale == "linear"
+        and control.n + treatment.n <= MOST_SHUFFLED
+        and skew < float("inf")
+    ):
         return "permutation", None, _values(units, place, variant, capped=capped)
     return "beyond", None, None
 
@@ -256,23 +269,26 @@ def _quantile(units: Units, place: int, variant: str) -> Cell:
     return Cell(metric=metric, variant=variant, pair=pair, raw=pair, uncapped=pair)
 
 
-def _clustered(units: Units, place: int, variant: str, caps: Mapping[str, tuple[float, float]]) -> Cell:
-    """Totals of each cluster, and their comparison."""
-    top, *bottom = units.columns(place)
-    table = units.table
-    value = table[top].cast("float64")
-    pairs = []
-    for column in (value.clip(*caps[top]) if top in caps else value, value):
-        kept = table.mutate(top=column, bottom=table[bottom[0]].cast("float64") if bottom else column * 0 + 1)
-        sums = kept.group_by(["variant", "group"]).aggregate(top=kept["top"].sum(), bottom=kept["bottom"].sum())
-        frame = sums.order_by("group").to_pandas().fillna(0.0)
-        sides = [frame[frame["variant"] == name] for name in (units.variants[0], variant)]
-        pairs.append(
-            clustered(
-                numerator_control=sides[0]["top"],
-                denominator_control=sides[0]["bottom"],
-                numerator_treatment=sides[1]["top"],
-                denominator_treatment=sides[1]["bottom"],
-            )
+def _clustered(units: Units, place: int, variant: str, sums: Mapping[Any, Moments], *, capped: bool) -> Cell:
+    """Clusters' moments, and their comparison."""
+    metric = units.test.metrics[place]
+    column, *bottom = units.columns(place)
+    sides = [[part for (arm, _group), part in sums.items() if arm == name] for name in (units.variants[0], variant)]
+    extra = _covariates(sides[0][0]) if sides[0] else []
+
+    def pair(name: str, covariates: list[str]) -> Pair:
+        found = clustered_moments(
+            sides[0], sides[1], name, denominator=bottom[0] if bottom else None, covariates=covariates
         )
-    return Cell(metric=units.test.metrics[place], variant=variant, pair=pairs[0], raw=pairs[0], uncapped=pairs[1])
+        return replace(found, log=metric.scale == "log")
+
+    own = f"{column}__capped" if capped else column
+    raw, judged = pair(own, []), pair(own, extra)
+    return Cell(
+        metric=metric,
+        variant=variant,
+        pair=judged,
+        raw=raw,
+        uncapped=pair(column, extra) if capped else judged,
+        variance_ratio=judged.variance / raw.variance if not raw.reason and raw.variance > 0 else 1.0,
+    )

@@ -1,195 +1,248 @@
-"""The next test: units, days and the least effect that would be found, from what this client's control arms looked like."""
+"""The next test, or the first: units, days and the least effect that would be found, as a table and pictures."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from helpers.ab_test import power
-from helpers.ab_test.power import Design
+from helpers.ab_test.basis import WEEK, Basis, effect, of_log, of_test
+from helpers.ab_test.plan_shown import drawn
+from helpers.ab_test.registration import Ahead
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.wording import shown_metric, shown_test
-from helpers.reporting.figures import Figure, Theme, figure, label_end
-from helpers.reporting.findings import Result
-from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.findings import Definition, Number, Result
+from helpers.reporting.tables import Sentence
+from helpers.reporting.words import _, day, number, percent
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from helpers.ab_test.analyse import Analysis
+    from helpers.ab_test.past import Past
 
 LIFTS = (0.02, 0.05, 0.10, 0.20)
 WEEKS = 12
 STEPS = 40
-# Standard errors by which a control has to be away from zero.
-CLEAR = 3.0
+# A chart of more lines tells nothing.
+MOST_LINES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Result):
-    """What a test like one of the past would need.
+    """What a test would need.
 
     Attributes:
-        analysis: The test that it is planned from.
-        sizes: `metric`, `lift`, `n` (all variants), `days`.
+        basis: What it is planned from.
+        sizes: `metric`, `lift` (of a guardrail its margin, negative), `n` (all variants), `days`.
         curve: `metric`, `n`, `weeks`, `mde`: least relative effect that is found with the wanted power.
-        daily: Units a day; `None` where they are not dated.
-        design: Level, power and split.
+        powers: `n`, `lift`, `power` of the main metric; empty where that is a guardrail.
+        opens: Whether the report opens with it, since no test has been run.
     """
 
-    analysis: Analysis
+    basis: Basis
     sizes: pd.DataFrame
     curve: pd.DataFrame
-    daily: float | None
-    design: Design
+    powers: pd.DataFrame
+    opens: bool = False
 
     @property
-    def results(self) -> tuple[Plan, ...]:
-        """What is published."""
-        return (self,)
+    def _name(self) -> str:
+        return "plan" if self.basis.analysis else "plan_from_log"
 
-    def shown(self) -> Shown:
-        """Picture and table."""
-        return Shown(parts=(self.figure(), self.table()))
+    def headline(self) -> str:
+        """What the client's traffic can find, where there is no test to tell of."""
+        return self.sentence().text if self.opens else ""
+
+    def cards(self) -> tuple[str, ...]:
+        """Least lifts."""
+        return tuple(self.numbers())[:MOST_LINES] if self.opens else ()
+
+    def numbers(self) -> dict[str, Number]:
+        """Least lift that each metric's test finds with all of the traffic."""
+        return {
+            f"{self._name}.{metric.name}.least_lift": Number(
+                value=self.basis.least(metric, spread, self.basis.most),
+                unit="share",
+                n=round(self.basis.most),
+                definition=f"ab_test.{self._name}.{metric.name}",
+            )
+            for metric, spread in self.basis.metrics
+        }
+
+    def definitions(self) -> dict[str, Definition]:
+        """What a least lift is."""
+        return {
+            f"ab_test.{self._name}.{metric.name}": Definition(
+                name=_("Least lift found: {metric}").format(metric=shown_metric(metric)),
+                text=_(
+                    "True lift that a test of {n} units finds {power} of the time, false alarms held at {alpha}. {source}"
+                ).format(
+                    n=number(self.basis.most),
+                    power=percent(self.basis.design_of(metric).power, digits=0),
+                    alpha=percent(self.basis.design_of(metric).alpha, digits=1),
+                    source=self.source(),
+                ),
+            )
+            for metric, _spread in self.basis.metrics
+        }
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Sizes and curve."""
-        return {"plan": self.sizes, "plan_curve": self.curve}
+        """Sizes and curves."""
+        return {self._name: self.sizes, f"{self._name}_curve": self.curve, f"{self._name}_power": self.powers}
 
-    def figure(self) -> Figure:
-        """Least effect against time, or units."""
-        dated = self.daily is not None
-        at = "weeks" if dated else "n"
-        names = list(dict.fromkeys(self.curve["metric"]))
+    def shown(self) -> Shown:
+        """Sentence, pictures and table."""
+        return Shown(parts=(self.sentence(), *drawn(self)))
 
-        def draw(axes: Axes, theme: Theme) -> None:
-            for place, name in enumerate(names):
-                part = self.curve[self.curve["metric"] == name]
-                colour = theme.accent if place == 0 else theme.hues[place % len(theme.hues)]
-                axes.plot(part[at], part["mde"], color=colour)
-                label_end(axes, part[at].iloc[-1], part["mde"].iloc[-1], name, colour)
-            top = float(self.curve.groupby("metric")["mde"].quantile(0.9).max())
-            axes.set_ylim(0, top)
-            axes.set_xlabel(_("weeks of traffic") if dated else _("units in all variants"))
-            axes.yaxis.set_major_formatter(lambda value, _place: percent(value, digits=1))
-            if not dated:
-                axes.xaxis.set_major_formatter(lambda value, _place: number(value))
-
-        first = self.curve[self.curve["metric"] == names[0]]
-        middle = first.iloc[(first[at] - first[at].max() / 3).abs().argmin()]
-        length = (
-            _("{n} weeks").format(n=number(middle["weeks"])) if dated else _("{n} units").format(n=number(middle["n"]))
-        )
-        return figure(
-            draw,
-            title=_("{n} find a lift of {mde} in {metric}").format(
-                n=length[:1].upper() + length[1:], mde=percent(middle["mde"]), metric=names[0].lower()
-            ),
-            subtitle=_("Least true lift that a test finds with {power} power at level {alpha}").format(
-                power=percent(self.design.power, digits=0), alpha=percent(self.design.alpha, digits=0)
-            ),
-            foot=_("From the control arm of {test}, n = {n}; an even split; no interval, since this is a plan.").format(
-                test=shown_test(self.analysis.test),
-                n=number(self.analysis.profile.rows[self.analysis.units.variants[0]]),
-            ),
-            alt="; ".join(
-                _("{metric}: {mde} at most").format(
-                    metric=name, mde=percent(self.curve[self.curve["metric"] == name]["mde"].min())
-                )
-                for name in names
-            ),
-            data=table(
-                self.curve.iloc[:: STEPS // 8],
-                {
-                    "metric": Column(label=_("Metric")),
-                    "n": Column(label=_("Units"), kind="number"),
-                    "mde": Column(label=_("Least lift found"), kind="share"),
-                },
-                title=_("Least lift by units"),
-                rows=60,
-            ),
-        )
-
-    def table(self) -> Table:
-        """Units and days for a few lifts."""
-        columns = {
-            "metric": Column(label=_("Metric")),
-            "lift": Column(label=_("True lift"), kind="signed_share"),
-            "n": Column(label=_("Units in all variants"), kind="number"),
-            "days": Column(label=_("Days, whole weeks"), kind="number"),
-        }
-        foot = (
-            _("At {daily} new units a day, as in {test}.").format(
-                daily=number(self.daily), test=shown_test(self.analysis.test)
+    def sentence(self) -> Sentence:
+        """What the traffic can find in the first metric, and what the wanted lift takes."""
+        basis, (metric, spread) = self.basis, self.basis.main
+        lift = basis.past.ahead.lift if basis.past else LIFTS[1]
+        n = basis.size(metric, spread, lift)
+        days = basis.days(n)
+        if basis.past is None:
+            head = _("The next test")
+        else:
+            head = (
+                _("No test has been run yet. The first one") if self.opens else _("A test planned from the order log")
             )
-            if self.daily
-            else _("Days are unknown: the test's rows hold no dates.")
+        text = _(
+            "{head}, with {most} {units}, would find a lift of {mde} or more in {metric}. A lift of {lift} takes {n}: {when}."
         )
-        return table(self.sizes, columns, title=_("What the next test needs"), foot=foot, rows=40)
+        when = (
+            _("{days} days").format(days=number(days))
+            if days is not None
+            else _("more than there are")
+            if basis.dated or basis.at_once is not None
+            else _("how long is unknown, since units are not dated")
+        )
+        return Sentence(
+            text=text.format(
+                head=head,
+                most=number(basis.most),
+                units=self._who(),
+                mde=percent(basis.least(metric, spread, basis.most)),
+                metric=shown_metric(metric).lower(),
+                lift=percent(lift, digits=0),
+                n=number(n),
+                when=when,
+            )
+        )
+
+    def _who(self) -> str:
+        """Who would be in it."""
+        if self.basis.at_once is not None and self.basis.past:
+            text = _("customers who ordered in the {n} days before")
+            return text.format(n=number(self.basis.past.ahead.base_days))
+        text = _("customers who come in {n} weeks") if self.basis.past else _("units that come in {n} weeks")
+        return text.format(n=number(self.weeks)) if self.basis.dated else _("units, twice those of the last test")
+
+    @property
+    def weeks(self) -> float:
+        """Weeks of traffic that are known."""
+        return len(self.basis.arrivals) / WEEK
+
+    def source(self) -> str:
+        """What it was planned from."""
+        if self.basis.analysis:
+            one = self.basis.analysis
+            return _("From the control arm of {test}, n = {n}.").format(
+                test=shown_test(one.test), n=number(one.profile.rows[one.units.variants[0]])
+            )
+        found = self.basis.past
+        assert found is not None  # noqa: S101 - a basis has one of the two
+        return _("From {n} customers of {first} to {last} and what they did in the {window} days after.").format(
+            n=number(found.units), first=day(found.first), last=day(found.last), window=number(found.window)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class NoPlan:
-    """Stands for a plan where there is nothing to plan from."""
+class Plans(Result):
+    """The plans that there are: from the latest test that may be read, from the log, or from neither."""
 
-    results: tuple[Plan, ...] = ()
+    each: tuple[Plan, ...]
+    opens: bool
 
-    def shown(self) -> Sentence:
-        """Why there is none."""
-        return Sentence(text=_("There is no test to plan the next one from."))
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """What is published."""
+        return self.each or (self,)
+
+    def headline(self) -> str:
+        """That there is nothing, where there is nothing at all."""
+        return self._nothing if self.opens and not self.each else ""
+
+    @property
+    def _nothing(self) -> str:
+        return _("There is no test that may be read and too little in the log to plan one from.")
+
+    def shown(self) -> Shown:
+        """Every plan."""
+        return Shown(parts=tuple(part for one in self.each for part in one.shown().parts), otherwise=self._nothing)
 
 
 def plan(
-    analyses: tuple[Analysis, ...], *, lifts: tuple[float, ...] = LIFTS, power_wanted: float | None = None
-) -> Plan | NoPlan:
-    """A plan from the control arm of the latest test that may be read.
+    analyses: tuple[Analysis, ...],
+    past: Past | None = None,
+    *,
+    lifts: tuple[float, ...] = LIFTS,
+    power_wanted: float | None = None,
+) -> Plans:
+    """Plans from the control arm of the latest test that may be read, and from the log.
+
+    The log speaks where no test does, or where its plan was written into the params.
 
     Args:
         analyses: The tests.
+        past: What the client's customers did before any test.
         lifts: Relative effects to plan for.
         power_wanted: In place of the test's own.
     """
-    usable = [one for one in analyses if one.sound and any(_plannable(own) for own in one.judged)]
-    if not usable:
-        return NoPlan()
-    one = max(usable, key=lambda own: str(own.profile.last or ""))
-    test = one.test
-    inflation = 1.0
-    if test.sequential in {"obrien_fleming", "pocock"}:
-        looks = test.planned_looks if test.planned_looks and test.planned_looks[-1] == 1 else (0.2, 0.4, 0.6, 0.8, 1.0)
-        inflation = power.sequential_inflation(looks, alpha=test.alpha, power=test.power, spending=test.sequential)
-    design = Design(alpha=test.alpha, power=power_wanted or test.power, inflation=max(inflation, 1.0))
-    daily = one.profile.units / one.profile.days if one.profile.days else None
-    sizes, curve = [], []
-    top = daily * 7 * WEEKS if daily else 2.0 * one.profile.units
-    for own in one.judged:
-        if own.cell.variant != one.units.variants[1] or not _plannable(own):
-            continue
-        spread = power.arm_spread(own.cell.pair.control)
-        name = shown_metric(own.cell.metric)
-        for lift in lifts:
-            n = power.sample_size(lift * abs(spread.value), spread, design=design)
-            sizes.append({"metric": name, "lift": lift, "n": n, "days": _days(n, daily)})
-        for units in np.linspace(top / WEEKS, top, STEPS):
-            mde = power.relative(power.mde(spread, n=float(units), design=design), spread)
-            curve.append(
-                {"metric": name, "n": float(units), "weeks": units / daily / 7 if daily else math.nan, "mde": mde}
-            )
-    return Plan(analysis=one, sizes=pd.DataFrame(sizes), curve=pd.DataFrame(curve), daily=daily, design=design)
+    found = []
+    usable = [one for one in analyses if one.sound and one.judged]
+    if usable:
+        latest = max(usable, key=lambda own: str(own.profile.last or ""))
+        found.append(_plan(of_test(latest, power_wanted=power_wanted, weeks=WEEKS), lifts))
+    if past is not None and (past.ahead != Ahead() or not any(found)):
+        found.append(_plan(of_log(past), tuple(sorted({*lifts, past.ahead.lift})), opens=not analyses))
+    return Plans(each=tuple(one for one in found if one is not None), opens=not analyses)
 
 
-def _plannable(own: Any) -> bool:
-    pair = own.cell.pair
-    if own.cell.metric.type == "quantile" or pair.reason or not pair.control.variance > 0:
-        return False
-    # A share of what may be zero is no lift that could be planned for.
-    return bool(abs(pair.control.value) > CLEAR * math.sqrt(pair.control.variance))
+def _plan(basis: Basis, lifts: tuple[float, ...], *, opens: bool = False) -> Plan | None:
+    if not basis.metrics or basis.most < 2:  # noqa: PLR2004 - two arms
+        return None
+    sizes, curve, powers = [], [], []
+    for metric, spread in basis.metrics:
+        name = shown_metric(metric)
+        for lift in (-abs(metric.margin or 0.0),) if metric.role == "guardrail" else lifts:
+            n = basis.size(metric, spread, lift)
+            sizes.append({"metric": name, "lift": lift, "n": n, "days": basis.days(n)})
+        curve += [
+            {"metric": name, "n": n, "weeks": weeks, "mde": basis.least(metric, spread, n)}
+            for n, weeks in _reached(basis)
+        ]
+    metric, spread = basis.main
+    design, top = basis.design_of(metric), 2 * basis.least(metric, spread, basis.most / 4)
+    for part in (0.25, 0.5, 1.0) if metric.role != "guardrail" else ():
+        units = part * basis.most
+        for lift in np.linspace(top / STEPS, top, STEPS):
+            chance = power.power(effect(metric, spread, lift), spread, n=units / basis.crowd, design=design)
+            powers.append({"n": round(units), "lift": lift, "power": chance})
+    frames = (
+        pd.DataFrame(sizes).astype({"days": "float"}),
+        pd.DataFrame(curve),
+        pd.DataFrame(powers, columns=["n", "lift", "power"]),
+    )
+    return Plan(basis=basis, sizes=frames[0], curve=frames[1], powers=frames[2], opens=opens)
 
 
-def _days(n: int, daily: float | None) -> int | None:
-    return None if daily is None else math.ceil(n / daily / 7) * 7
+def _reached(basis: Basis) -> list[tuple[float, float]]:
+    """Units and weeks along the curve."""
+    if not basis.dated:
+        return [(float(n), math.nan) for n in np.linspace(basis.most / WEEKS, basis.most, STEPS)]
+    came = basis.arrivals.cumsum()
+    days = np.unique(np.linspace(min(WEEK, len(came)), len(came), STEPS).astype(int))
+    return [(float(came[at - 1]), at / WEEK) for at in days if came[at - 1] >= 2]  # noqa: PLR2004 - two arms

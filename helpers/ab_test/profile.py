@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from helpers.ab_test.read import NO_LOGARITHM
 from helpers.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ def profile(units: Units) -> Profile:
     """One pass over the test's units.
 
     Raises:
-        DataError: A proportion's column holds something that is neither 0 nor 1.
+        DataError: A proportion's column holds something that is neither 0 nor 1, a log-scale one something below 0, or a row has
+            no cluster where clusters were randomised.
     """
     table = units.table
     columns = [column for place in range(len(units.test.metrics)) for column in units.columns(place)]
@@ -56,6 +58,10 @@ def profile(units: Units) -> Profile:
     for column in columns:
         value = table[column].cast("float64")
         asked[f"{column}_empty"] = (value.isnull() | value.isnan()).sum()
+    logged = [(f"m{place}", metric) for place, metric in enumerate(units.test.metrics) if metric.scale == "log"]
+    asked |= {f"{column}_below": (table[column] == NO_LOGARITHM).sum() for column, _ in logged}
+    if units.test.cluster:
+        asked["lost"] = table["group"].isnull().sum()
     binary = [(f"m{place}", metric) for place, metric in enumerate(units.test.metrics) if metric.type == "proportion"]
     asked |= {f"{column}_odd": (~table[column].isin([0.0, 1.0]) & ~table[column].isnan()).sum() for column, _ in binary}
     if units.dated:
@@ -67,6 +73,17 @@ def profile(units: Units) -> Profile:
                 f"ab_test {units.test.id}, metric {metric.name}: {odd} values of {metric.column} are neither 0 nor 1, and a "
                 "proportion has no others; make it a mean or a count, or mend the column"
             )
+    for column, metric in logged:
+        if below := sum(row[f"{column}_below"] or 0 for row in found):
+            raise DataError(
+                f"ab_test {units.test.id}, metric {metric.name}: {below} values are below zero, which has no place on a log "
+                "scale; leave scale: log out, or mend the column"
+            )
+    if units.test.cluster and (lost := sum(row["lost"] or 0 for row in found)):
+        raise DataError(
+            f"ab_test {units.test.id}: {lost} rows have no {units.test.cluster}, so nobody knows which group they were "
+            "randomised with"
+        )
     days = [(row["first"], row["last"]) for row in found if units.dated and row["first"] is not None]
     return Profile(
         rows={row["variant"]: row["n"] for row in found},

@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from helpers.ab_test.estimate import Effect, critical_value, two_sided_p
-from helpers.ab_test.fieller import UNKNOWN, Interval
+from helpers.ab_test.arms import independent, unusable
+from helpers.ab_test.estimate import Effect, critical_value, two_sided_p, untold
+from helpers.ab_test.fieller import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +47,8 @@ def proportions(
         if not 0 <= count <= n:
             raise ValueError(f"{name} == {count}, must be within 0 and {n}")
     if min(n_control, n_treatment) < 1:
-        return _nothing(n_control, n_treatment, alpha)
+        sides = (unusable("too_few_units", n=n) for n in (n_control, n_treatment))
+        return untold(independent(*sides, method=("score",)), reason="too_few_units", alpha=alpha)
     cells = (control, n_control, treatment, n_treatment)
     shares = control / n_control, treatment / n_treatment
     z = score_of_difference(0.0, *cells)
@@ -150,22 +152,3 @@ def _end(score: Callable[[float], float], edge: float, *, inner: float, outer: f
             break
         near, far = (middle, far) if score(middle) <= edge else (near, middle)
     return far if side else near
-
-
-def _nothing(n_control: int, n_treatment: int, alpha: float) -> Effect:
-    return Effect(
-        control=math.nan,
-        treatment=math.nan,
-        difference=UNKNOWN,
-        lift=UNKNOWN,
-        p=None,
-        statistic=None,
-        standard_error=None,
-        df=None,
-        alpha=alpha,
-        critical=None,
-        n_control=n_control,
-        n_treatment=n_treatment,
-        method=("score",),
-        reason="too_few_units",
-    )

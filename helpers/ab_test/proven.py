@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from helpers.ab_test.shown import Shown
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.tables import Column, table
 from helpers.reporting.words import _, number, percent
@@ -17,12 +18,16 @@ from helpers.reporting.words import _, number, percent
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from helpers.ab_test.analyse import Analysis
+
 MAP = Path(__file__).parent / "calibration.csv"
 BAND = (0.045, 0.055)
 
 
-def proven() -> Figure:
-    """False-positive rates of the map's cells, those that are called supported in the client's colour."""
+def proven(analyses: tuple[Analysis, ...]) -> Figure | Shown:
+    """False-positive rates of the map's cells, those that are called supported in the client's colour; nothing without tests."""
+    if not analyses:
+        return Shown(parts=())
     cells = pd.read_csv(MAP)
     held = cells[cells["supported"] == 1]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from helpers.ab_test.topic import Metric, Test
+from helpers.ab_test.registration import Covariate, Metric, Test
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,6 +22,7 @@ CONTRACT = ("experiment", "unit_id", "variant", "assigned_at", "exposed_at")
 CONTROLS = ("control", "none", "holdout", "baseline", "a", "old", "no")
 MONEY = ("revenue", "spend", "sales", "amount", "profit", "margin", "value")
 MOST_PROPOSED = 8
+NO_LOGARITHM = -1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +31,12 @@ class Units:
 
     Attributes:
         test: As registered, or as proposed.
-        rows: Every row of the experiment: `unit`, `variant`, `group` (unit, or the cluster that was randomised), `at` and `exposed`.
+        rows: Every row of the experiment: `unit`, `variant`, `arm` (the variant before any were pooled), `group` (unit, or the
+            cluster that was randomised), `at` and `exposed`.
         table: The same with `m<i>` (and `d<i>`, a ratio's denominator) of metric i, `x<j>` of covariate j, `g<k>` of segment k,
             and `day`, where rows are dated.
         variants: The control first.
+        arms: What `variants` are made of: the variants as the table has them, before any were pooled.
         dated: Whether rows are.
         moments: Which of assigned_at and exposed_at the table has.
     """
@@ -42,6 +45,7 @@ class Units:
     rows: ir.Table
     table: ir.Table
     variants: tuple[str, ...]
+    arms: tuple[str, ...]
     dated: bool
     moments: tuple[str, ...] = ()
 
@@ -89,29 +93,34 @@ def units(
     at = known.get("assigned_at", known.get("exposed_at"))
     if at is not None and until is not None:
         rows = rows.filter((at < ibis.literal(until)) | at.isnull())
-    made: dict[str, Any] = {"unit": rows[test.unit].cast("string"), "variant": rows["variant"]}
+    made: dict[str, Any] = {"unit": rows[test.unit].cast("string"), "arm": rows["variant"]}
+    names = {arm: name for name, members in test.pool.items() for arm in members}
+    made["variant"] = rows["variant"].substitute(names) if names else rows["variant"]
     made["group"] = rows[test.cluster].cast("string") if test.cluster else made["unit"]
     if at is not None:
         made["at"] = at
         made["exposed"] = known.get("exposed_at", at)
         made["day"] = at.date()
-    made |= {f"x{place}": as_number(rows[name]) for place, name in enumerate(test.covariates)}
+    made |= {f"x{place}": as_number(rows[name]) for place, name in enumerate(test.covariates) if isinstance(name, str)}
     made |= {f"g{place}": rows[name].cast("string") for place, name in enumerate(test.segments)}
     for place, metric in enumerate(test.metrics):
         if metric.at:
             made[f"o{place}"] = rows[metric.at].cast("timestamp")
         if metric.source == "experiments":
             made |= dict(zip(_names(place, metric), (as_number(rows[name]) for name in metric.columns), strict=True))
-    variants = _variants(test, rows)
+    arms = _arms(test, rows)
     table = rows.select(**made)
-    table = table.filter(table["variant"].isin(variants))
-    for place, metric in enumerate(test.metrics):
-        if metric.source != "experiments":
-            log = orders if metric.source == "orders" else events
-            if log is None:
-                raise ValueError(f"metric {metric.name} is computed from {metric.source}, which was not given")
-            table = _after_exposure(table, place, metric, log, observed_until)
-    return Units(test=test, rows=table, table=table, variants=variants, dated=bool(known), moments=tuple(known))
+    table = table.filter(table["arm"].isin(arms))
+    table = _computed(test, table, {"orders": orders, "events": events}, observed_until)
+    return Units(
+        test=test,
+        rows=table,
+        table=table,
+        variants=tuple(dict.fromkeys(test.pooled(name) for name in arms)),
+        arms=arms,
+        dated=bool(known),
+        moments=tuple(known),
+    )
 
 
 def one_row_each(found: Units) -> ir.Table:
@@ -137,10 +146,66 @@ def _names(place: int, metric: Metric) -> tuple[str, ...]:
     return (f"m{place}", f"d{place}")[: len(metric.columns)]
 
 
-def _variants(test: Test, rows: ir.Table) -> tuple[str, ...]:
+def _computed(
+    test: Test, table: ir.Table, logs: Mapping[str, ir.Table | None], observed_until: datetime | None
+) -> ir.Table:
+    """The table with covariates and outcomes from the logs, and logarithms where a metric is on that scale."""
+    for place, covariate in enumerate(test.covariates):
+        if isinstance(covariate, Covariate):
+            table = _before(table, place, covariate, _log(logs, covariate))
+    for place, metric in enumerate(test.metrics):
+        if metric.source != "experiments":
+            table = _after_exposure(table, place, metric, _log(logs, metric), observed_until)
+        if metric.scale == "log":
+            value = table[f"m{place}"]
+            # A value below zero has no place on this scale, and -1 is no logarithm that any other gets.
+            table = table.mutate(**{f"m{place}": (value >= 0).ifelse((value.abs() + 1).ln(), NO_LOGARITHM)})
+    joined = any(isinstance(one, Covariate) for one in test.covariates)
+    if not joined and all(metric.source == "experiments" for metric in test.metrics):
+        return table
+    # Gates, moments, days and segments all read it: joins with a log are made once. The engine drops it with the connection.
+    return table.get_backend().create_table(ibis.util.gen_name("units"), table, temp=True)
+
+
+def _arms(test: Test, rows: ir.Table) -> tuple[str, ...]:
+    """The control and what is compared to it, as the table calls them."""
     there = rows.select("variant").distinct().order_by("variant").to_pyarrow()["variant"].to_pylist()
     wanted = test.variants or tuple(test.shares) or tuple(there)
-    return (test.control, *(name for name in wanted if name != test.control))
+    pooled = tuple(name for members in test.pool.values() for name in members)
+    return (test.control, *dict.fromkeys(name for name in (*wanted, *pooled) if name != test.control))
+
+
+def _log(logs: Mapping[str, ir.Table | None], measured: Metric | Covariate) -> ir.Table:
+    log = logs[measured.source]
+    if log is None:
+        raise ValueError(f"{measured.name} is computed from {measured.source}, which was not given")
+    return log
+
+
+def _joined(table: ir.Table, log: ir.Table, measured: Metric | Covariate, *, since: str) -> ir.Table:
+    """Each unit's rows of the log, with the moment that its window is counted from."""
+    moment = "ordered_at" if measured.source == "orders" else "occurred_at"
+    log = log.filter(log["customer_id"].notnull())
+    log = log.select(unit=log["customer_id"], moment=log[moment], **_measured(measured, log))
+    return table.select("unit", since=table[since]).distinct().inner_join(log, "unit")
+
+
+def _summed(table: ir.Table, joined: ir.Table, names: Sequence[str]) -> ir.Table:
+    """The table with the sums of each unit's rows; units without any have no value."""
+    sums = joined.group_by("unit").aggregate(**{name: joined[f"v{i}"].sum() for i, name in enumerate(names)})
+    wide = table.left_join(sums, "unit", rname="{name}__log")
+    return wide.drop(*(name for name in wide.columns if name.endswith("__log")))
+
+
+def _before(table: ir.Table, place: int, covariate: Covariate, log: ir.Table) -> ir.Table:
+    """The table with what each unit did before its assignment; one that did nothing has zero, one without a date no value."""
+    joined = _joined(table, log, covariate, since="at")
+    inside = joined["moment"] < joined["since"]
+    if covariate.window_days:
+        inside &= joined["moment"] >= joined["since"] - ibis.interval(days=covariate.window_days)
+    name = f"x{place}"
+    wide = _summed(table, joined.filter(inside), [name])
+    return wide.mutate(**{name: wide["at"].notnull().ifelse(wide[name].fill_null(0.0), None)})
 
 
 def _after_exposure(
@@ -150,18 +215,12 @@ def _after_exposure(
 
     A unit without any order did nothing, which counts as zero; one whose window is not over yet has no value.
     """
-    moment = "ordered_at" if metric.source == "orders" else "occurred_at"
-    log = log.filter(log["customer_id"].notnull())
-    log = log.select(unit=log["customer_id"], moment=log[moment], **_measured(metric, log))
-    joined = table.select("unit", "exposed").distinct().inner_join(log, "unit")
-    inside = joined["moment"] >= joined["exposed"]
+    joined = _joined(table, log, metric, since="exposed")
+    inside = joined["moment"] >= joined["since"]
     if metric.window_days:
-        inside &= joined["moment"] < joined["exposed"] + ibis.interval(days=metric.window_days)
-    joined = joined.filter(inside)
+        inside &= joined["moment"] < joined["since"] + ibis.interval(days=metric.window_days)
     names = _names(place, metric)
-    sums = joined.group_by("unit").aggregate(**{name: joined[f"v{i}"].sum() for i, name in enumerate(names)})
-    wide = table.left_join(sums, "unit", rname="{name}__log")
-    wide = wide.drop(*(name for name in wide.columns if name.endswith("__log")))
+    wide = _summed(table, joined.filter(inside), names)
     over = ibis.literal(value=True)
     if metric.window_days and observed_until is not None:
         over = wide["exposed"] + ibis.interval(days=metric.window_days) <= ibis.literal(observed_until)
@@ -171,14 +230,14 @@ def _after_exposure(
     return wide.mutate(**{name: over.ifelse(value, None) for name, value in values.items()})
 
 
-def _measured(metric: Metric, log: ir.Table) -> dict[str, Any]:
-    """What one row of the log adds to each of the metric's columns."""
-    if metric.source == "orders":
+def _measured(measured: Metric | Covariate, log: ir.Table) -> dict[str, Any]:
+    """What one row of the log adds to each of the columns."""
+    if measured.source == "orders":
         parts = {"orders": (log["kind"] == "order").cast("float64"), "revenue": log["revenue"]}
-        return {f"v{i}": parts[column] for i, column in enumerate(metric.columns)}
+        return {f"v{i}": parts[column] for i, column in enumerate(measured.columns)}
     return {
         f"v{i}": log["value"].cast("float64") if column == "value" else (log["event"] == column).cast("float64")
-        for i, column in enumerate(metric.columns)
+        for i, column in enumerate(measured.columns)
     }
 
 

@@ -13,15 +13,18 @@ import numpy as np
 import pandas as pd
 
 from helpers.ab_test.estimate import compare
-from helpers.ab_test.gates import SRM_ALPHA, imbalance, srm
+from helpers.ab_test.gates import imbalance, srm
+from helpers.ab_test.integrity import readings
 from helpers.ab_test.measure import caps_of, pair_of
 from helpers.ab_test.moments import Moments
+from helpers.ab_test.shown import Shown
 from helpers.ab_test.wording import shown_metric, shown_test
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Check, Result
-from helpers.reporting.tables import Column, Sentence, Table, table
+from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _, number, percent
 from helpers.stats.intervals import wilson
+from helpers.stats.split import SRM_ALPHA
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,6 +47,7 @@ class Replay(Result):
         replays: Random splits of each test.
         alpha: Level that the rates are held against.
         p: P-values of the first metric.
+        otherwise: What is said where no control can be split; nothing where there is no test.
     """
 
     rows: pd.DataFrame
@@ -51,6 +55,7 @@ class Replay(Result):
     replays: int
     alpha: float
     p: NDArray
+    otherwise: str = ""
 
     def checks(self) -> list[Check]:
         """Whether the rates agree with the level."""
@@ -80,10 +85,10 @@ class Replay(Result):
         """Rates."""
         return {"replay": self.rows}
 
-    def table(self) -> Table | Sentence:
+    def table(self) -> Table | Shown:
         """Rates by metric."""
         if self.rows.empty:
-            return Sentence(text=_("No control arm is large enough to be split at random."))
+            return Shown(parts=())
         columns = {
             "name": Column(label=_("Test and metric")),
             "rate": Column(label=_("Splits that called a difference"), kind="share", low="low", high="high"),
@@ -93,11 +98,11 @@ class Replay(Result):
         ).format(replays=number(self.replays), alpha=percent(self.alpha, digits=0), closed=percent(self.closed))
         return table(self.rows, columns, title=_("Where nothing was done, is nothing found"), foot=foot, rows=30)
 
-    def figure(self) -> Figure | Sentence:
+    def figure(self) -> Figure | Shown:
         """P-values, which are even where the method holds."""
         shown = self.table()
-        if isinstance(shown, Sentence):
-            return shown
+        if isinstance(shown, Shown):
+            return Shown(parts=(), otherwise=self.otherwise)
         bins = np.linspace(0, 1, 21)
         counts = np.histogram(self.p, bins)[0]
         due = len(self.p) / (len(bins) - 1)
@@ -177,6 +182,7 @@ def replay(analyses: tuple[Analysis, ...], *, replays: int = 400, seed: int) -> 
         replays=replays,
         alpha=alpha,
         p=first,
+        otherwise=_("No control arm is large enough to be split at random.") if analyses else "",
     )
 
 
@@ -192,6 +198,11 @@ def _control_units(one: Analysis, places: list[int]) -> pd.DataFrame:
     for name in one.units.covariates:
         frame[f"{name}__missing"] = frame[name].isna().astype(float)
         frame[name] = frame[name].fillna(0.0)
+        scale = float(frame[name].abs().mean()) or 1.0
+        # What the balance gate reads, under names that no adjustment takes for covariates.
+        flags = frame[f"{name}__missing"], (frame[name] != 0).astype(float)
+        for key, value in readings(f"gate_{name}", frame[name], *flags, scale=scale).items():
+            frame[key] = value
     return frame.dropna()
 
 
@@ -200,14 +211,14 @@ def _splits(
 ) -> tuple[NDArray, int]:
     """P-values of each split and metric, and how many splits a gate would have stopped."""
     names, values = list(frame.columns), frame.to_numpy()
-    extra = [name for name in names if name.startswith("x")]
+    past = [name for name in names if name.startswith("gate_")]
     p, shut = np.full((replays, len(places)), np.nan), 0
     for turn in range(replays):
         treated = rng.random(len(values)) < 0.5  # noqa: PLR2004 - a fair coin
         sides = [_moments(names, values[mask]) for mask in (~treated, treated)]
         counts = {"control": sides[0].n, "treatment": sides[1].n}
         gates = [srm(counts, expected={"control": 1.0, "treatment": 1.0}, alpha=SRM_ALPHA)]
-        gates += [imbalance(sides[0], sides[1], covariates=extra)] if extra else []
+        gates += [imbalance(sides[0], sides[1], covariates=past)] if past else []
         shut += any(not gate.passed for gate in gates)
         for at, place in enumerate(places):
             capped = f"m{place}__capped" in names

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from helpers.ab_test.integrity import expected, meaning, told
+from helpers.ab_test.execution import plan_rows
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.verdict import TestFindings
-from helpers.ab_test.wording import bounded, decision_text, how, shown_metric, shown_test, value_text, why_not
+from helpers.ab_test.wording import (
+    bounded,
+    decision_text,
+    how,
+    meaning,
+    shown_metric,
+    shown_test,
+    told,
+    value_text,
+    why_not,
+)
 from helpers.reporting.findings import Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, day, number, percent
+from helpers.reporting.words import _, number, percent
+from helpers.stats.split import SRM_ALPHA
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -47,7 +57,7 @@ class Tests(Result):
     def headline(self) -> str:
         """One sentence a test."""
         if not self.each:
-            return _("There is no test with an outcome that could be read.")
+            return ""
         shown = self.analyses[:3]
         text = " ".join(decision_text(one, brief=True) for one in shown)
         more = len(self.each) - len(shown)
@@ -113,8 +123,10 @@ class Tests(Result):
         """Each sound test's metrics, one table a test."""
         return Shown(parts=tuple(_metrics_table(one) for one in self.sound))
 
-    def gate_table(self) -> Table:
-        """The gates with what they mean."""
+    def gate_table(self) -> Table | Shown:
+        """The gates with what they mean; nothing where there is no test."""
+        if not self.each:
+            return Shown(parts=())
         frame = self.gates()
         columns = {
             "meaning": Column(label=_("What must hold")),
@@ -129,11 +141,15 @@ class Tests(Result):
             else _("All gates passed")
         )
         foot = _("A p-value below its limit says that chance alone hardly makes such data. The split's limit is {p}.")
-        return table(frame, columns, title=title, foot=foot.format(p="0.0005"), rows=40, strong=failed)
+        return table(
+            frame, columns, title=title, foot=foot.format(p=number(SRM_ALPHA, digits=4)), rows=40, strong=failed
+        )
 
-    def plan_table(self) -> Table:
-        """What was planned beside what was done."""
-        rows = [row for one in self.analyses for row in _plan_rows(one)]
+    def plan_table(self) -> Table | Shown:
+        """What was planned beside what was done; nothing where there is no test."""
+        if not self.each:
+            return Shown(parts=())
+        rows = [row for one in self.analyses for row in plan_rows(one)]
         frame = pd.DataFrame(rows, columns=["test", "what", "planned", "done"])
         columns = {
             "test": Column(label=_("Test")),
@@ -226,7 +242,7 @@ def _metrics_table(one: Analysis) -> Table:
         "metric": Column(label=_("Metric")),
         "role": Column(label=_("Role")),
         **({"variant": Column(label=_("Variant"))} if len(one.units.variants) > 2 else {}),  # noqa: PLR2004
-        "control": Column(label=_("Control ({name})").format(name=one.test.control)),
+        "control": Column(label=_("Control’s value")),
         "treatment": Column(label=_("Variant’s value")),
         "lift": Column(label=_("Lift"), kind="signed_share", low="low", high="high"),
         "state": Column(label=_("Verdict")),
@@ -245,57 +261,3 @@ def _metrics_table(one: Analysis) -> Table:
 def _method(one: Analysis) -> str:
     names = {"holm": "Holm", "bonferroni": "Bonferroni", "bh": "Benjamini-Hochberg", "none": _("no adjustment")}
     return names[one.test.method]
-
-
-def outlook(one: Analysis) -> float | None:
-    """Chance that a sequential test which goes on ends with its main metric shown, at the trend so far (conditional power)."""
-    from helpers.ab_test.estimate import critical_value, z_of
-    from helpers.ab_test.power import conditional_power
-    from helpers.ab_test.timepath import main_metric
-
-    own, test = main_metric(one), one.test
-    if own is None or one.answer != "extend" or test.sequential == "none" or not test.planned_n or own.cell.pair.reason:
-        return None
-    fraction = one.profile.units / test.planned_n
-    if not 0 < fraction < 1:
-        return None
-    z = abs(z_of(own.cell.pair))
-    edge = critical_value(test.alpha, math.inf)
-    return conditional_power(z, fraction, drift=z / math.sqrt(fraction), critical=edge)
-
-
-def _plan_rows(one: Analysis) -> list[dict[str, str]]:
-    test, counted = one.test, one.profile
-    shares = expected(one.units)
-    units = max(counted.units, 1)
-    rows = [
-        (_("Units"), number(test.planned_n) if test.planned_n else _("not planned"), number(counted.units)),
-        (
-            _("Split"),
-            ", ".join(f"{name} {percent(share)}" for name, share in shares.items()),
-            ", ".join(f"{name} {percent(counted.rows.get(name, 0) / units)}" for name in shares),
-        ),
-        (
-            _("Days"),
-            number(test.planned_days) if test.planned_days else _("not planned"),
-            number(counted.days) if counted.days else _("not dated"),
-        ),
-    ]
-    if counted.first is not None:
-        rows.append(
-            (_("Assigned"), "–", _("{first} to {last}").format(first=day(counted.first), last=day(counted.last)))
-        )
-    planned = {
-        "none": _("one, at the end"),
-        "always_valid": _("at any time"),
-    }.get(
-        test.sequential, _("{n}, by spending").format(n=number(len(test.planned_looks)) if test.planned_looks else "–")
-    )
-    early = len(one.looks.early)
-    done = _("{n}, {early} of them outside the plan").format(n=number(len(one.looks.records)), early=number(early))
-    rows.append((_("Looks"), planned, done))
-    if (chance := outlook(one)) is not None:
-        rows.append(
-            (_("Chance of a clear answer at the planned end, if the trend holds"), "–", percent(chance, digits=0))
-        )
-    return [{"test": shown_test(test), "what": what, "planned": plan, "done": did} for what, plan, did in rows]

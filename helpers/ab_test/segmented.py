@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from helpers.ab_test import shrink
 from helpers.ab_test.estimate import compare
-from helpers.ab_test.integrity import small
 from helpers.ab_test.measure import caps_of, gathered, pair_of
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.timepath import main_metric
-from helpers.ab_test.wording import bounded, shown_metric, shown_test
+from helpers.ab_test.wording import bounded, shown_metric, shown_test, small
 from helpers.reporting.findings import Result
 from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _
+from helpers.stats import shrinkage
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
-    from helpers.ab_test.shrink import Heterogeneity
+    from helpers.stats.shrinkage import Heterogeneity
 
 DIFFER = 0.05
 
@@ -66,9 +65,10 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Segmented(Result):
-    """Effects by segment, of all tests."""
+    """Effects by segment, of all tests; `otherwise` is said where there are tests and none has segments."""
 
     each: tuple[Split, ...]
+    otherwise: str = ""
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """One table with all."""
@@ -77,8 +77,7 @@ class Segmented(Result):
 
     def table(self) -> Shown:
         """One table a test and column."""
-        none = _("No segments were registered for a test that may be read, so none is looked at.")
-        return Shown(parts=tuple(one.table() for one in self.each), otherwise=none)
+        return Shown(parts=tuple(one.table() for one in self.each), otherwise=self.otherwise)
 
 
 def by_segment(analyses: tuple[Analysis, ...]) -> Segmented:
@@ -90,7 +89,8 @@ def by_segment(analyses: tuple[Analysis, ...]) -> Segmented:
                 split = _split(one, place, column)
                 if split is not None:
                     found.append(split)
-    return Segmented(each=tuple(found))
+    none = _("No segments were registered for a test that may be read, so none is looked at.") if analyses else ""
+    return Segmented(each=tuple(found), otherwise=none)
 
 
 def _split(one: Analysis, at: int, column: str) -> Split | None:
@@ -115,6 +115,6 @@ def _split(one: Analysis, at: int, column: str) -> Split | None:
     if len(rows) < 2:  # noqa: PLR2004
         return None
     frame = pd.DataFrame(rows)
-    together = shrink.segments(frame["lift"], frame["error"], level=1 - one.test.alpha)
+    together = shrinkage.segments(frame["lift"], frame["error"], level=1 - one.test.alpha)
     frame = frame.assign(shrunk=together.value, shrunk_low=together.low, shrunk_high=together.high)
     return Split(analysis=one, column=column, rows=frame.sort_values("n", ascending=False), together=together)

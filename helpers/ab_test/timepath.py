@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 
 from helpers.ab_test.estimate import at_look, compare, two_sided_p, z_of
-from helpers.ab_test.integrity import small
 from helpers.ab_test.measure import caps_of, gathered, pair_of
 from helpers.ab_test.moments import total
 from helpers.ab_test.sequential import always_valid_critical, boundary
 from helpers.ab_test.shown import Shown
-from helpers.ab_test.wording import bounded, shown_metric, shown_test
+from helpers.ab_test.wording import bounded, shown_metric, shown_test, small
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Check, Result
 from helpers.reporting.tables import Column, Table, table
@@ -167,14 +166,14 @@ class Path(Result):
 
 @dataclass(frozen=True, kw_only=True)
 class Paths:
-    """The time paths of all tests."""
+    """The time paths of all tests; `otherwise` is said where there are tests and none has a path."""
 
     each: tuple[Path, ...]
+    otherwise: str = ""
 
     def figure(self) -> Shown:
         """One picture a test."""
-        none = _("No test that may be read has dated rows, so no path can be drawn.")
-        return Shown(parts=tuple(one.figure() for one in self.each if one.drawable), otherwise=none)
+        return Shown(parts=tuple(one.figure() for one in self.each if one.drawable), otherwise=self.otherwise)
 
     def table(self) -> Shown:
         """One table a test."""
@@ -193,7 +192,8 @@ def main_metric(one: Analysis) -> Judged | None:
 def over_time(analyses: tuple[Analysis, ...]) -> Paths:
     """The time path of every sound test whose rows are dated."""
     shown = [one for one in analyses if one.sound and one.units.dated and not one.test.cluster]
-    return Paths(each=tuple(_path(one) for one in shown if main_metric(one) is not None))
+    none = _("No test that may be read has dated rows, so no path can be drawn.") if analyses else ""
+    return Paths(each=tuple(_path(one) for one in shown if main_metric(one) is not None), otherwise=none)
 
 
 def _path(one: Analysis) -> Path:

@@ -6,8 +6,19 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from helpers.ab_test.integrity import failure, meaning, small, told
-from helpers.ab_test.wording import bounded, decision_text, how, metric_unit, shown_metric, shown_test, why_not
+from helpers.ab_test.wording import (
+    bounded,
+    decision_text,
+    failure,
+    how,
+    meaning,
+    metric_unit,
+    shown_metric,
+    shown_test,
+    small,
+    told,
+    why_not,
+)
 from helpers.reporting.findings import Check, Decision, Definition, Number, Result
 from helpers.reporting.words import _, number
 
@@ -182,7 +193,8 @@ class TestFindings(Result):
             found.append(Check(id=f"{test.id}.{cell.key}.cap", status="warn", message=text.format(**facts)))
         if cell.way == "beyond":
             text = _(
-                "{test}: {metric} of {variant} is more skewed than its test was proven for; its interval may be too narrow."
+                "{test}: {metric} of {variant} is more skewed than its test was proven for; its interval may be too narrow. "
+                "Sturdier: capped amounts (cap_quantile) or, for a mean, typical values (scale: log)."
             )
             found.append(Check(id=f"{test.id}.{cell.key}.range", status="warn", message=text.format(**facts)))
         return found

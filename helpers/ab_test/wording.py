@@ -1,24 +1,30 @@
-"""Wording: how tests, metrics, lifts and decisions are said, from the objects that hold them."""
+"""Wording: how tests, metrics, lifts, gates and decisions are said, from the objects that hold them."""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING
 
-from helpers.ab_test.integrity import failure
 from helpers.ab_test.read import is_money
 from helpers.reporting.words import _, language, money, number, percent
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
     from helpers.ab_test.fieller import Interval
+    from helpers.ab_test.integrity import Kept
     from helpers.ab_test.judge import Judged
-    from helpers.ab_test.topic import Metric, Test
+    from helpers.ab_test.read import Units
+    from helpers.ab_test.registration import Metric, Test
+
+SMALLEST_SHOWN = 0.0001
+# Below this a p-value is printed with four digits.
+FEW_DIGITS = 0.01
 
 
 def shown_metric(metric: Metric) -> str:
     """A metric as a reader sees it."""
-    return metric.label or metric.name.replace("_", " ").capitalize()
+    name = metric.label or metric.name.replace("_", " ").capitalize()
+    return _("{metric} (typical value)").format(metric=name) if metric.scale == "log" else name
 
 
 def shown_test(test: Test) -> str:
@@ -78,7 +84,7 @@ def why_not(one: Judged) -> str:
 def how(one: Judged) -> str:
     """How a metric was measured and tested."""
     ways = {
-        "welch": _("Welch's test with Fieller's interval"),
+        "welch": _("Welch's test") if one.cell.pair.log else _("Welch's test with Fieller's interval"),
         "score": _("score test, since counts are small"),
         "permutation": _("permutation test, since values are skewed"),
         "beyond": _("Welch's test, beyond the range it was proven for"),
@@ -92,6 +98,8 @@ def how(one: Judged) -> str:
                 share=percent(1 - one.cell.variance_ratio, digits=0)
             )
         )
+    if one.cell.pair.log:
+        parts.append(_("typical values on a log scale, not means"))
     if one.cell.uncapped is not one.cell.pair and one.cell.metric.cap_quantile:
         parts.append(_("capped at the {share} quantile").format(share=percent(one.cell.metric.cap_quantile)))
     return ", ".join(parts)
@@ -137,3 +145,74 @@ def decision_text(one: Analysis, *, brief: bool = False) -> str:
         n=number(one.profile.units),
         planned=number(test.planned_n) if test.planned_n else "–",
     )
+
+
+def meaning(kept: Kept) -> str:
+    """What a gate looks for, in words a client understands."""
+    texts = {
+        "variants": _("Every variant has units"),
+        "srm": _("Each variant got its planned share of units"),
+        "crossed_over": _("Nobody was in two variants"),
+        "duplicates": _("Every unit is in the data once"),
+        "exposed_before": _("Nobody saw the variant before being assigned to it"),
+        "outcome_before": _("No outcome is dated before the assignment ({about})"),
+        "imbalance": _("The variants were alike before the test ({about})"),
+        "missing": _("As many outcomes are missing in each variant ({about})"),
+    }
+    name = kept.id.split(".")[0]
+    text = _("Each variant got its planned share within every {about}") if name == "srm" and kept.about else texts[name]
+    return text.format(about=kept.about)
+
+
+def failure(kept: Kept) -> str:
+    """What went wrong where a gate failed, as the reader of a headline needs it."""
+    texts = {
+        "variants": _("there is nothing to compare"),
+        "srm": _("its random split is broken"),
+        "crossed_over": _("some units were in two variants"),
+        "duplicates": _("some units are in the data twice"),
+        "exposed_before": _("some units saw the variant before they were assigned"),
+        "outcome_before": _("some outcomes are older than the assignment"),
+        "imbalance": _("its variants differed before it began"),
+        "missing": _("outcomes are missing more often in one variant"),
+    }
+    return texts[kept.id.split(".")[0]]
+
+
+def told(kept: Kept, units: Units) -> str:
+    """What a gate found, in one clause."""
+    gate, name = kept.gate, kept.id.split(".")[0]
+    if name in {"srm", "imbalance"}:
+        return _told_p(kept, units)
+    if name == "variants":
+        text = _("{n} variants") if gate.passed else _("no units to compare: {names}")
+        return text.format(n=number(gate.total), names=", ".join(map(str, gate.offenders)))
+    if name == "missing":
+        split = ", ".join(f"{arm} {number(lost)}" for arm, lost in gate.offenders)
+        return _("missing: {split} (p {p})").format(split=split, p=small(gate.p))
+    text = _("{count} of {total}, such as {first}") if gate.count else _("none of {total}")
+    first = ", ".join(str(unit) for unit in gate.offenders)
+    return text.format(count=number(gate.count), total=number(gate.total), first=first)
+
+
+def _told_p(kept: Kept, units: Units) -> str:
+    """A gate that is a test: its p, and the counts or segments behind it."""
+    gate = kept.gate
+    if kept.id == "srm":
+        arms = [(arm, number(kept.counts.get(arm, 0))) for arm in units.arms]
+        split = ", ".join(_("{variant} {n}").format(variant=arm, n=n) for arm, n in arms)
+        return split + f" (p {small(gate.p)})"
+    if gate.p is None:
+        return _("nothing to compare")
+    names = ", ".join(dict.fromkeys(str(first) for first, _rest in gate.offenders))
+    text = _("p {p}; it shows in {names}") if names else _("p {p}")
+    return text.format(p=small(gate.p), names=names)
+
+
+def small(p: float | None) -> str:
+    """A p-value as a reader sees it."""
+    if p is None:
+        return "–"
+    if p < SMALLEST_SHOWN:
+        return _("below {p}").format(p=number(SMALLEST_SHOWN, digits=4))
+    return number(p, digits=4 if p < FEW_DIGITS else 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,11 +35,13 @@ class Worth(Result):
             margin a month; `through` is empty, or `clv` where new customers are counted at their lifetime value.
         margin: Share of revenue that is margin.
         level: Coverage of the intervals.
+        otherwise: What is said where no test is in money; nothing where there is no test.
     """
 
     rows: pd.DataFrame
     margin: float
     level: float
+    otherwise: str = ""
 
     def numbers(self) -> dict[str, Number]:
         """Raw and shrunk margin a month."""
@@ -75,10 +78,10 @@ class Worth(Result):
         """All rows."""
         return {"worth": self.rows}
 
-    def sentence(self) -> Sentence:
+    def sentence(self) -> Sentence | Shown:
         """What to expect of the first."""
         if self.rows.empty:
-            return Sentence(text=_("No test that may be read has a metric in money, so none is turned into money."))
+            return Shown(parts=(), otherwise=self.otherwise)
         row = self.rows.iloc[0]
         text = _(
             "{name}: expect a margin of {shrunk} ({low} to {high}) from {reached} units {span}; the test by itself says {raw}."
@@ -120,7 +123,7 @@ class Worth(Result):
 
 
 def worth(
-    analyses: tuple[Analysis, ...], *, margin: float, level: float = 0.90, customers: pd.DataFrame | None = None
+    analyses: tuple[Analysis, ...], *, margin: float, level: float = 0.90, new_customer: pd.DataFrame | None = None
 ) -> Worth:
     """Monthly margin of a roll-out.
 
@@ -130,7 +133,8 @@ def worth(
         analyses: The tests.
         margin: Share of revenue that is margin.
         level: Coverage of the intervals.
-        customers: The `customers` table of the CLV findings, with `value` (expected margin a customer), where there is one.
+        new_customer: The table of that name of the CLV findings, where there is one: `month`, `value` (cumulative margin of a new
+            customer), `low`, `high`. Its last month is what each customer counts whom the treatment converts.
     """
     rows = []
     for one in analyses:
@@ -140,12 +144,17 @@ def worth(
             metric = own.cell.metric
             if own.cell.variant != one.variant or own.cell.pair.reason or metric.role == "guardrail":
                 continue
-            if is_money(metric) and metric.type == "mean":
+            if is_money(metric) and metric.type == "mean" and metric.scale == "linear":
                 rows.append(_row(one, own, analyses, value=margin, level=level))
-            elif metric.type == "proportion" and customers is not None and metric.role == "success" and len(customers):
-                rows.append(
-                    _row(one, own, analyses, value=float(customers["value"].mean()), level=level, through="clv")
-                )
+            elif (
+                metric.type == "proportion"
+                and metric.role == "success"
+                and new_customer is not None
+                and len(new_customer)
+            ):
+                last = new_customer.sort_values("month").iloc[-1]
+                half = float(last["high"] - last["low"]) / 2
+                rows.append(_row(one, own, analyses, value=float(last["value"]), level=level, through="clv", half=half))
     columns = [
         "id",
         "name",
@@ -156,7 +165,8 @@ def worth(
         "prior",
         *(f"{part}{end}" for part in ("raw", "shrunk") for end in ("", "_low", "_high")),
     ]
-    return Worth(rows=pd.DataFrame(rows, columns=columns), margin=margin, level=level)
+    none = _("No test that may be read has a metric in money, so none is turned into money.") if analyses else ""
+    return Worth(rows=pd.DataFrame(rows, columns=columns), margin=margin, level=level, otherwise=none)
 
 
 def reached(one: Analysis) -> float:
@@ -167,11 +177,18 @@ def reached(one: Analysis) -> float:
 
 
 def _row(
-    one: Analysis, own: Judged, analyses: tuple[Analysis, ...], *, value: float, level: float, through: str = ""
+    one: Analysis,
+    own: Judged,
+    analyses: tuple[Analysis, ...],
+    *,
+    value: float,
+    level: float,
+    through: str = "",
+    half: float = 0.0,
 ) -> dict[str, Any]:
+    """Raw and shrunk money of one metric; `half` is half the interval of the value that a unit counts."""
     effect = compare(own.cell.pair, alpha=1 - level)
     units = reached(one)
-    factor = units * value
     prior = prior_of(one, own.cell.metric.name, analyses)
     size = abs(own.cell.pair.control.value)
     shrunk = winner(
@@ -190,10 +207,26 @@ def _row(
         "reached": units,
         "monthly": bool(one.test.eligible_per_month or one.profile.days),
         "prior": prior_words(shown_test(one.test), prior),
-        "raw": float(effect.difference.value or 0.0) * factor,
-        "raw_low": effect.difference.low * factor,
-        "raw_high": effect.difference.high * factor,
-        "shrunk": shrunk.value * factor,
-        "shrunk_low": shrunk.low * factor,
-        "shrunk_high": shrunk.high * factor,
+        **_ends(
+            "raw",
+            float(effect.difference.value or 0.0),
+            effect.difference.low,
+            effect.difference.high,
+            units,
+            value,
+            half,
+        ),
+        **_ends("shrunk", shrunk.value, shrunk.low, shrunk.high, units, value, half),
+    }
+
+
+def _ends(
+    part: str, effect: float, low: float, high: float, units: float, value: float, half: float
+) -> dict[str, float]:
+    """An effect in money; what is uncertain of the effect and of a unit's value adds up as independent errors do."""
+    below, above = (math.hypot((effect - end) * value, effect * half) for end in (low, high))
+    return {
+        part: units * effect * value,
+        f"{part}_low": units * (effect * value - below),
+        f"{part}_high": units * (effect * value + above),
     }

@@ -31,6 +31,7 @@ class Tables:
         sha256: Hash by contract table that came from files.
         first: Day of the first order (of any kind); without orders, of the first contract.
         last: Day of the last one; without orders, the last day on which a contract began or ended.
+        dated: Whether the tables hold any date; where none does, both days are that of the reading.
     """
 
     kept: Mapping[str, ir.Table]
@@ -38,6 +39,7 @@ class Tables:
     sha256: Mapping[str, str]
     first: date
     last: date
+    dated: bool = True
 
 
 def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[..., Path]) -> Tables:
@@ -83,8 +85,8 @@ def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[
         kept["orders"] = con.create_table("vb_orders_derived", orders_from_lines(kept["order_lines"]), temp=True)
     elif "orders" in kept:
         kept["orders"] = con.create_table("vb_orders_kinds", orders_from_orders(kept["orders"]), temp=True)
-    first, last = _undated_days(kept, now=now) or _days(kept, now=now)
-    return Tables(kept=kept, health=health, sha256=hashes, first=first, last=last)
+    first, last, dated = _days_without_orders(kept, now=now) or (*_days(kept, now=now), True)
+    return Tables(kept=kept, health=health, sha256=hashes, first=first, last=last, dated=dated)
 
 
 def _bearer(name: str, tables: Mapping[str, Any]) -> str:
@@ -92,8 +94,8 @@ def _bearer(name: str, tables: Mapping[str, Any]) -> str:
     return "order_lines" if name == "orders" and "orders" not in tables else name
 
 
-def _undated_days(kept: Mapping[str, ir.Table], *, now: datetime) -> tuple[date, date] | None:
-    """Days of a client who brought tests or offers alone; `None` where orders or contracts tell the days.
+def _days_without_orders(kept: Mapping[str, ir.Table], *, now: datetime) -> tuple[date, date, bool] | None:
+    """Days of a client who brought tests or offers alone, and whether they are known; `None` where orders or contracts tell them.
 
     A file of a test's outcomes may hold no date at all. Then all that is known is when it was read.
     """
@@ -106,7 +108,7 @@ def _undated_days(kept: Mapping[str, ir.Table], *, now: datetime) -> tuple[date,
             if column in kept[name].columns:
                 row = kept[name].agg(first=kept[name][column].min(), last=kept[name][column].max()).execute().iloc[0]
                 found += [moment for moment in row if moment == moment and moment is not None]  # noqa: PLR0124 - NaT
-    return (min(found).date(), max(found).date()) if found else (now.date(), now.date())
+    return (min(found).date(), max(found).date(), True) if found else (now.date(), now.date(), False)
 
 
 def _make_demo(demo: Any, expand: Callable[..., Path]) -> None:

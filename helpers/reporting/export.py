@@ -8,12 +8,12 @@ import re
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from helpers.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     import pandas as pd
 
@@ -52,6 +52,35 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write a file of bytes."""
     with replacing(path) as scratch:
         scratch.write_bytes(content)
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Add lines to a file's end, under a lock: processes beside each other lose none of one another's."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a", encoding="utf-8") as file:
+        _lock(file, alone=True)
+        file.write("".join(f"{line}\n" for line in lines))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a file that others append to; none where it is not there."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8") as file:
+        # Without it, a line that another process is writing at this moment would be read by half.
+        _lock(file, alone=False)
+        return file.read().splitlines()
+
+
+def _lock(file: IO[str], *, alone: bool) -> None:
+    """Hold the file until it is closed, alone or with other readers. Windows knows no such lock; there, one run at a time."""
+    if os.name == "nt":
+        return
+    import fcntl
+
+    fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -38,10 +38,10 @@ class Brand:
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What a report was made of."""
+    """What a report was made of; `data_through` is `None` where the data hold no dates."""
 
     data_hash: str
-    data_through: date
+    data_through: date | None
     code_version: str
     seed: int
     versions: dict[str, str]
@@ -50,11 +50,14 @@ class Provenance:
 
     def sentence(self) -> str:
         """The page's last line."""
+        through = _("Undated data")
+        if self.data_through is not None:
+            through = _("Data through {day}").format(day=day(self.data_through))
         return _(
-            "Data through {through} (sha256 {data_hash}); Valuebook {code_version}, seed {seed}; made on {made} in "
+            "{through} (sha256 {data_hash}); Valuebook {code_version}, seed {seed}; made on {made} in "
             "{seconds} s with {versions}."
         ).format(
-            through=day(self.data_through),
+            through=through,
             data_hash=self.data_hash,
             code_version=self.code_version,
             seed=self.seed,
@@ -106,13 +109,14 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
     names = iter([escape(item["id"]) for item in contents])
     body = re.sub("<h2>", lambda _bare: f'<h2 id="{next(names)}">', body, count=len(contents))
     passed = sum(check.status == "pass" for check in findings.checks)
+    when = _("undated data") if provenance.data_through is None else findings.period
     return page(
         "report.html.j2",
-        title=f"{heading} – {brand.name}, {findings.period}",
+        title=f"{heading} – {brand.name}, {when}",
         heading=heading,
         client=clean(brand.name),
         logo=_logo(brand.logo),
-        period=findings.period,
+        period=when,
         findings=findings,
         shown_cards=cards(findings),
         passed=plural("{count} check passed", "{count} checks passed", passed) if passed else "",
@@ -191,6 +195,12 @@ def _interval(found: Number) -> str:
 
 def _change(change: Number) -> str:
     return _("{change} on the period before").format(change=percent(change.value, signed=True))
+
+
+def status_word(findings: Findings) -> str:
+    """State of a topic as a reader sees it; one of which a part is held back and another decided may be used in part."""
+    in_part = findings.status == "blocked" and findings.decisions
+    return _("Use in part") if in_part else status_words()[findings.status]
 
 
 def status_words() -> dict[str, str]:

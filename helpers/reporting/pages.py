@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from helpers.params import ROOT
 from helpers.reporting import figures
-from helpers.reporting.html import Brand, cards, logo, page, status_words
+from helpers.reporting.html import Brand, cards, logo, page, status_word
+from helpers.reporting.words import _
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +26,7 @@ def study_page(*, brand: Brand, period: str, findings: Sequence[Findings]) -> st
             "name": topic_name(found.topic),
             "link": None if found.status == "skipped" else f"{found.topic}.html",
             "status": found.status,
-            "word": status_words()[found.status],
+            "word": status_word(found),
             "reason": found.reason if found.status in {"blocked", "skipped", "failed"} else None,
             "headline": found.headline,
             "cards": cards(found),
@@ -54,7 +59,7 @@ def portal_page(studies: Sequence[Sequence[Findings]]) -> str:
                     "topic": topic_name(found.topic),
                     "link": None if found.status == "skipped" else f"{folder}/{found.topic}.html",
                     "status": found.status,
-                    "word": status_words()[found.status],
+                    "word": status_word(found),
                     "text": found.headline or found.reason or "",
                 }
             )
@@ -75,5 +80,14 @@ def failure_page(*, client: str, period: str, topic: str, reason: str, trace: st
 
 
 def topic_name(topic: str) -> str:
-    """A topic's name for a reader."""
-    return topic.replace("_", " ").capitalize()
+    """A topic's name for a reader: the heading of its notebook, in the reader's language."""
+    found = re.match(r"# (.+)", _(_first_words(topic)))
+    return found[1].strip() if found else topic.replace("_", " ").capitalize()
+
+
+@cache
+def _first_words(topic: str) -> str:
+    """The notebook's first markdown cell, which is a message as a whole."""
+    path = ROOT / "notebooks" / f"{topic}.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.is_file() else []
+    return next(("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"), topic)

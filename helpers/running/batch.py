@@ -12,6 +12,7 @@ from helpers.reporting.words import use_language
 from helpers.running.execute import Outcome, Setting, brand, done, run_job
 from helpers.running.ingredients import ingredients
 from helpers.running.kernels import Guard, InterruptedJobError, Kind, kind_of
+from helpers.running.plan import previous
 from helpers.running.records import FOLDER, inside, read_record, told
 from helpers.study import read_findings
 
@@ -40,8 +41,8 @@ class Watcher(Protocol):
 class Executor(Protocol):
     """Where jobs run."""
 
-    def submit(self, job: Job, made_of: Mapping[str, str] | None) -> Future[Outcome]:
-        """Start a job."""
+    def submit(self, job: Job, made_of: Mapping[str, str] | None, *, before: str | None) -> Future[Outcome]:
+        """Start a job; `before` is the label of the period before its own."""
 
     def stop(self) -> None:
         """Stop all jobs that run; they leave nothing."""
@@ -59,7 +60,7 @@ class LocalExecutor:
         self.guards: set[Guard] = set()
         self.stopping = threading.Event()
 
-    def submit(self, job: Job, made_of: Mapping[str, str] | None) -> Future[Outcome]:
+    def submit(self, job: Job, made_of: Mapping[str, str] | None, *, before: str | None) -> Future[Outcome]:  # noqa: ARG002
         """Start a job as soon as a thread is free."""
         return self.pool.submit(run_job, job, setting=self.setting, ingredients=made_of, watch=self._watch)
 
@@ -87,7 +88,9 @@ def kernels_for(plan: Plan, setting: Setting, *, asked: Kind | None) -> tuple[Ki
     if asked is None:
         left = 0
         for job in plan.jobs:
-            made_of = ingredients(job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports)
+            made_of = ingredients(
+                job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports
+            )
             left += job.skip is None and done(job, setting=setting, ingredients=made_of) is None
         if left < WORTH_IT:
             return "plain", None
@@ -141,13 +144,16 @@ def _run(plan: Plan, outcomes: list[Outcome], *, setting: Setting, watcher: Watc
             if len(running) >= setting.jobs:
                 break
             del waiting[job.name]
-            made_of = ingredients(job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports)
+            made_of = ingredients(
+                job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports
+            )
             if found := done(job, setting=setting, ingredients=made_of):
                 unfinished.discard(job.name)
                 end(found)
                 continue
             watcher.started(job)
-            running[executor.submit(job, made_of)] = job
+            before = previous(job.period, facts=plan.facts[job.client], params=plan.params[job.client])
+            running[executor.submit(job, made_of, before=before)] = job
         if not running:
             continue
         # A wait without end would not let Ctrl-C through on every system.
@@ -194,7 +200,9 @@ def _write_quarantine(folder: Path) -> None:
 
     parts = [pd.read_parquet(path) for path in sorted((folder / "tables").glob(f"*.{QUARANTINE}"))]
     if parts:
-        write_parquet(folder / "tables" / QUARANTINE, pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True))
+        write_parquet(
+            folder / "tables" / QUARANTINE, pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True)
+        )
 
 
 def write_portal(reports: Path) -> None:

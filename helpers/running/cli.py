@@ -23,6 +23,7 @@ from helpers.params import ROOT, clients, load_params, params_folder
 if TYPE_CHECKING:
     from helpers.running.batch import Executor
     from helpers.running.execute import Outcome, Setting
+    from helpers.running.kernels import Kind
     from helpers.running.plan import Plan
 
 app = typer.Typer(
@@ -60,7 +61,8 @@ Periods = Annotated[list[str] | None, typer.Option("--period", help="latest, all
 Topics = Annotated[list[str] | None, typer.Option("--topic", help="Topics; all when none is named.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Notebooks that run side by side.")]
 KernelKind = Annotated[
-    Kernels | None, typer.Option("--kernel", help="Forks of a preloaded process, or a new process each; warm where it can be had.")
+    Kernels | None,
+    typer.Option("--kernel", help="Forks of a preloaded process, or a new process each; warm where it can be had."),
 ]
 ExecutorKind = Annotated[Executors, typer.Option("--executor", help="This machine, or a Dask cluster.")]
 Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of the Dask scheduler: tcp://host:8786.")]
@@ -95,8 +97,9 @@ def run(
     began = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
+        # Ledgers lie beside the params: both are sent back.
         folder = _params(_local(params, stack))
-        target = _reports(_local(reports, stack, back=True))
+        target = _reports(_local(reports, stack))
         code = _run(names, period, topic, jobs, kernel, executor, scheduler, force, retry_failed, folder, target, began)
     if code:
         raise SystemExit(code)
@@ -212,7 +215,7 @@ def verify(
     from helpers.running.verify import verify as compare
 
     lease().linger = 0
-    kind, _why = kind_of(kernel and kernel.value)
+    kind, _why = kind_of(_kind(kernel))
     setting = Setting(params=_params(params), reports=report, jobs=jobs, kernel=kind)
     differences = compare(report.resolve(), setting=setting, watcher=Lines(out))
     for difference in differences:
@@ -247,7 +250,7 @@ def _run_plan(
         from helpers.running.lease import lease
 
         lease().linger = 0  # a batch that ends needs no kernels any more
-        kind, why = kernels_for(plan, setting, asked=asked and asked.value)
+        kind, why = kernels_for(plan, setting, asked=_kind(asked))
         if why:
             _complain(f"Kernels are plain: {why}")
         setting = replace(setting, kernel=kind)
@@ -256,7 +259,7 @@ def _run_plan(
 
         if not scheduler:
             raise ParamsError("--executor dask needs --scheduler, the address of the cluster: tcp://host:8786")
-        runs_on = DaskExecutor(scheduler, setting=setting, asked=asked and asked.value)
+        runs_on = DaskExecutor(scheduler, setting=setting, asked=_kind(asked))
     watcher: Any = Lines(out)
     if out.is_terminal:
         watcher = LiveTable(out, plan.jobs, expected=expected_seconds(plan.jobs, reports=setting.reports))
@@ -264,8 +267,8 @@ def _run_plan(
         return run_batch(plan, setting=setting, watcher=watcher, executor=runs_on)
 
 
-def _local(path: str | None, stack: contextlib.ExitStack, *, back: bool = False) -> Path | None:
-    """A folder as it is on this machine; what stands at a URL is fetched, and sent back at the end where it was written."""
+def _local(path: str | None, stack: contextlib.ExitStack) -> Path | None:
+    """A folder as it is on this machine; what stands at a URL is fetched, and what was written is sent back at the end."""
     if path is None or "://" not in path:
         return Path(path) if path else None
     import tempfile
@@ -273,8 +276,12 @@ def _local(path: str | None, stack: contextlib.ExitStack, *, back: bool = False)
     from helpers.running.cluster import Mirror
 
     mirror = Mirror(path, folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="valuebook-"))))
-    stack.callback(mirror.push if back else lambda: None)
+    stack.callback(mirror.push)
     return mirror.pull()
+
+
+def _kind(asked: Kernels | None) -> Kind | None:
+    return None if asked is None else asked.value
 
 
 def _params(params: Path | None) -> Path:

@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.errors import ParamsError
 from helpers.params import ROOT
-from helpers.reporting.export import write_bytes
+from helpers.reporting.export import append_lines, read_lines, write_bytes
 from helpers.running.digests import of_file, of_files, of_json
 from helpers.running.execute import Outcome, Setting, run_job
 from helpers.running.kernels import Kind, kind_of
-from helpers.running.plan import reads
+from helpers.running.plan import in_series, ledgers, params_files, reads
 from helpers.running.records import FOLDER, begin
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from helpers.running.plan import Job
 
@@ -61,15 +61,15 @@ class DaskExecutor:
             self.client.close()
             raise
 
-    def submit(self, job: Job, made_of: Mapping[str, str] | None) -> Future[Outcome]:
+    def submit(self, job: Job, made_of: Mapping[str, str] | None, *, before: str | None) -> Future[Outcome]:
         """Send a job to the cluster."""
         begin(self.setting.reports / job.client / job.period, job.topic)
         task = self.client.submit(
             run_away,
             job,
             made_of,
-            _params_files(job, self.setting.params),
-            _inputs(job, self.setting.reports),
+            _contents(params_files(job.client, self.setting.params), self.setting.params),
+            _inputs(job, self.setting.reports, before),
             replace(self.setting, params=Path(), reports=Path()),
             self.asked,
             pure=False,
@@ -90,8 +90,10 @@ class DaskExecutor:
 
     def _take(self, task: Any, job: Job, ended: Future[Outcome]) -> None:
         try:
-            outcome, files = task.result()
+            outcome, files, lines = task.result()
             _write(files, self.setting.reports / job.client)
+            for name, new in lines.items():
+                append_lines(self.setting.params / name, new)
         except Exception as error:  # noqa: BLE001 - told to whoever waits
             ended.set_exception(error)
         else:
@@ -117,44 +119,56 @@ def _check_same(found: Mapping[str, Mapping[str, str]], address: str) -> None:
         raise ParamsError(f"--scheduler: the cluster at {address} has no workers")
     here = fingerprint()
     for worker, there in found.items():
-        if other := [f"{name} {there.get(name)} there, {here[name]} here" for name in here if there.get(name) != here[name]]:
+        if other := [
+            f"{name} {there.get(name)} there, {here[name]} here" for name in here if there.get(name) != here[name]
+        ]:
             raise ParamsError(f"--executor dask: worker {worker} differs from this client: {'; '.join(other)}")
 
 
 def run_away(
     job: Job, made_of: Mapping[str, str] | None, params: Files, inputs: Files, setting: Setting, asked: Kind | None
-) -> tuple[Outcome, Files]:
+) -> tuple[Outcome, Files, dict[str, list[str]]]:
     """On a worker: run one job in a folder of its own.
 
     Returns:
-        Its outcome, and its files by path within the client's folder, the record last.
+        Its outcome; its files by path within the client's folder, the record last; and what it added to ledgers, by path within
+        the params folder.
     """
     with tempfile.TemporaryDirectory(prefix="valuebook-") as base:
-        folder = Path(base) / "reports" / job.client
-        _write(params, Path(base) / "params")
+        beside, folder = Path(base) / "params", Path(base) / "reports" / job.client
+        _write(params, beside)
         _write(inputs, folder)
         kind, _why = kind_of(asked)
-        there = replace(setting, params=Path(base) / "params", reports=Path(base) / "reports", kernel=kind)
+        there = replace(setting, params=beside, reports=Path(base) / "reports", kernel=kind)
         outcome = run_job(job, setting=there, ingredients=made_of)
         study = folder / job.period
-        made = [*study.glob(f"{job.topic}.*"), *(study / "tables").glob(f"{job.topic}.*"), *folder.glob("*.json")]
-        made.append(study / FOLDER / f"{job.topic}.json")
-        return outcome, {str(path.relative_to(folder)): path.read_bytes() for path in made}
+        made = [
+            *study.glob(f"{job.topic}.*"),
+            *(study / "tables").glob(f"{job.topic}.*"),
+            study / FOLDER / f"{job.topic}.json",
+        ]
+        lines = {}
+        for path in ledgers(job.client, beside):
+            name = str(path.relative_to(beside))
+            sent = len(params.get(name, b"").splitlines())
+            lines[name] = read_lines(path)[sent:]
+        return outcome, _contents(made, folder), lines
 
 
-def _params_files(job: Job, folder: Path) -> Files:
-    names = (f"{job.client}.yaml", "defaults.yaml")
-    return {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
-
-
-def _inputs(job: Job, reports: Path) -> Files:
-    """What a job reads of earlier runs: findings and tables of other topics, and the client's ledgers."""
+def _inputs(job: Job, reports: Path, before: str | None) -> Files:
+    """What a job reads of earlier runs: findings and tables of other topics, and its own of the period before."""
     client = reports / job.client
-    study = client / job.period
-    paths = list(client.glob("*.json"))
-    for topic in reads(job.topic):
-        paths += [*study.glob(f"{topic}.json"), *(study / "tables").glob(f"{topic}.*")]
-    return {str(path.relative_to(client)): path.read_bytes() for path in paths}
+    read = [(client / job.period, topic) for topic in reads(job.topic)]
+    if before and in_series(job.topic):
+        read.append((client / before, job.topic))
+    paths = [
+        path for study, topic in read for path in (study / f"{topic}.json", *(study / "tables").glob(f"{topic}.*"))
+    ]
+    return _contents([path for path in paths if path.is_file()], client)
+
+
+def _contents(paths: Iterable[Path], folder: Path) -> Files:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def _write(files: Files, folder: Path) -> None:
@@ -206,4 +220,3 @@ class Mirror:
             for path in self.folder.rglob("*")
             if path.is_file() and not path.name.endswith(".lock") and not path.name.startswith(".run-")
         }
-

@@ -23,7 +23,12 @@ class OnceEngine(NBClientEngine):
 
     @classmethod
     def execute_notebook(
-        cls, nb: Any, kernel_name: str, output_path: str | None = None, progress_bar: Any = False, **kwargs: Any  # noqa: FBT002
+        cls,
+        nb: Any,
+        kernel_name: str,
+        output_path: str | None = None,
+        progress_bar: Any = False,  # noqa: FBT002 - papermill's signature
+        **kwargs: Any,
     ) -> Any:
         """Execute, and write the notebook also when its kernel died."""
         options = {name: kwargs.pop(name) for name in ("log_output", "autosave_cell_every") if name in kwargs}

@@ -69,7 +69,11 @@ class Setting:
 
 
 def run_job(
-    job: Job, *, setting: Setting, ingredients: Mapping[str, str] | None, watch: Callable[[Guard], None] = lambda _guard: None
+    job: Job,
+    *,
+    setting: Setting,
+    ingredients: Mapping[str, str] | None,
+    watch: Callable[[Guard], None] = lambda _guard: None,
 ) -> Outcome:
     """Run one job: execute its notebook and write its report, then the record that makes it count.
 
@@ -148,7 +152,7 @@ def _attempt(
             executed = _execute(job, folder, setting=setting, guard=guard, secrets=secrets)
         findings = secrets.checked(read_findings(folder / f"{job.topic}.json"))
         page = _page(executed, findings, content, seconds=time.monotonic() - started)
-    except Exception as error:  # noqa: BLE001 - whatever stops a job is told in its own page and the exit code
+    except Exception as error:
         if guard.interrupted:
             (folder / f"{job.topic}.json").unlink(missing_ok=True)
             raise InterruptedJobError from error
@@ -212,7 +216,7 @@ def _page(executed: Any, findings: Findings, params: Any, *, seconds: float) -> 
     digests = [table["sha256"] for table in made["data"].values() if table["sha256"]]
     provenance = Provenance(
         data_hash=" ".join(digest[:12] for digest in digests) or "–",
-        data_through=date.fromisoformat(made["data_through"]),
+        data_through=date.fromisoformat(made["data_through"]) if made["data_through"] else None,
         code_version=made["code_version"],
         seed=made["seed"],
         versions=made["versions"],

@@ -11,7 +11,7 @@ from helpers.params import ROOT, topics
 from helpers.reporting.html import TEMPLATE
 from helpers.reporting.words import CATALOGUES
 from helpers.running.digests import code_of, of_file, of_files, of_json, of_modules
-from helpers.running.plan import notebook, reads
+from helpers.running.plan import in_series, notebook, previous, reads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,6 +47,8 @@ def ingredients(job: Job, *, params: Any, facts: Facts, reports: Path) -> dict[s
     }
     folder = reports / job.client / job.period
     found |= {f"findings.{topic}": findings(folder, topic) for topic in reads(job.topic)}
+    if in_series(job.topic) and (before := previous(job.period, facts=facts, params=params)):
+        found["findings.before"] = findings(folder.parent / before, job.topic)
     if job.skip:
         found["skip"] = job.skip
     return found
@@ -69,7 +71,9 @@ def template(locale: str, currency: str) -> str:
     """Hash of what turns a notebook into a page: code, templates, and the catalogue of the reader's language."""
     del currency
     words = [path for name in (locale, locale.partition("_")[0]) for path in (CATALOGUES / name).rglob("*.mo")]
-    return of_json([of_modules(*PAGE), of_files(path for path in TEMPLATE.rglob("*") if path.is_file()), of_files(words)])
+    return of_json(
+        [of_modules(*PAGE), of_files(path for path in TEMPLATE.rglob("*") if path.is_file()), of_files(words)]
+    )
 
 
 def params_of(topic: str, params: Any, tables: set[str]) -> dict[str, Any]:

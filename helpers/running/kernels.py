@@ -10,11 +10,11 @@ import threading
 import time
 import uuid
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, Self
+from typing import IO, TYPE_CHECKING, Any, Literal, Self, cast
 
 from helpers.params import ROOT
-from helpers.running.lease import THREADS, NoZygoteError, available, lease
 from helpers.reporting.words import _, number
+from helpers.running.lease import THREADS, NoZygoteError, available, lease
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,9 +116,9 @@ class Guard:
 
     def _too_long(self) -> None:
         minutes = number(self.seconds / 60, digits=0 if self.seconds % 60 == 0 else 2)
-        self.why = _("It took longer than the {minutes} minutes that a notebook may take (run.timeout_minutes).").format(
-            minutes=minutes
-        )
+        self.why = _(
+            "It took longer than the {minutes} minutes that a notebook may take (run.timeout_minutes)."
+        ).format(minutes=minutes)
         self._kill()
 
     def _kill(self) -> None:
@@ -148,9 +148,7 @@ def environment(extra: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **THREADS, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)), **extra}
 
 
-def manager_class(
-    kind: Kind, *, sockets: Path, log: IO[bytes], guard: Guard, env: dict[str, str]
-) -> type:
+def manager_class(kind: Kind, *, sockets: Path, log: IO[bytes], guard: Guard, env: dict[str, str]) -> type:
     """A kernel manager for one job.
 
     TCP would be open to everyone on the machine; and without a folder each, two kernels that start at the same moment
@@ -187,9 +185,9 @@ def manager_class(
 
         async def _async_launch_kernel(self, kernel_cmd: list[str], **options: Any) -> None:
             await super()._async_launch_kernel(kernel_cmd, **options)
-            guard.started(self.provisioner.pid)
+            guard.started(cast("Any", self.provisioner).pid)
 
-        async def is_alive(self) -> bool:
+        async def is_alive(self) -> bool:  # type: ignore[override]
             code = await self.provisioner.poll() if self.provisioner else None
             if code is not None:
                 guard.code = code

@@ -23,9 +23,7 @@ from helpers.running.wire import hear, say
 # Time that a kernel started by hand may take to be followed by the next.
 LINGER = 120.0
 SLOWEST_START = 300.0
-THREADS = {
-    name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-}
+THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
 # All that a zygote knows of its client's environment: nothing that could be a secret. Kernels get theirs when they start.
 PASSED_ON = ("HOME", "LANG", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 PASSED_ON_PREFIXES = ("LC_", "MPLCONFIG", "NUMBA_", "PYTENSOR_", "PYTHON", "XDG_")
@@ -181,9 +179,7 @@ def _connect() -> socket.socket:
 
 def _start(path: Path) -> None:
     env = {
-        name: value
-        for name, value in os.environ.items()
-        if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
+        name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
     }
     env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
     # Arrow's allocator would start a thread, and the zygote must have one only.

@@ -157,22 +157,44 @@ def make_plan(*, names: Sequence[str], periods: Sequence[str], chosen: Sequence[
     return Plan(jobs=tuple(jobs), errors=errors, params=loaded, facts=facts)
 
 
-def _client_jobs(
-    client: str, params: Any, facts: Facts, periods: Sequence[str], wanted: Sequence[str]
-) -> list[Job]:
+def _client_jobs(client: str, params: Any, facts: Facts, periods: Sequence[str], wanted: Sequence[str]) -> list[Job]:
     from helpers.study import skip_reason
 
-    resolved = [resolve_period(name, first=facts.first, last=facts.last, grain=params.periods.grain) for name in periods]
+    resolved = [
+        resolve_period(name, first=facts.first, last=facts.last, grain=params.periods.grain) for name in periods
+    ]
     labels = list(dict.fromkeys(period.label for period in sorted(resolved, key=lambda period: period.end)))
     skips = {topic: skip_reason(params, topic) for topic in wanted}
     jobs = []
     for place, label in enumerate(labels):
         for topic in wanted:
             after = [(client, label, other) for other in wanted if other in reads(topic)]
-            if place and getattr(topics()[topic], "IN_ORDER", False):
+            if place and in_series(topic):
                 after.append((client, labels[place - 1], topic))
             jobs.append(Job(client=client, period=label, topic=topic, skip=skips[topic], after=tuple(after)))
     return jobs
+
+
+def previous(period: str, *, facts: Facts, params: Any) -> str | None:
+    """Label of the period before one, where there is one."""
+    last = resolve_period(period, first=facts.first, last=facts.last, grain=params.periods.grain).previous()
+    return last.label if last else None
+
+
+def in_series(topic: str) -> bool:
+    """Whether a topic goes on from what it found in the period before, so that a client's periods run one after another."""
+    return bool(getattr(topics().get(topic), "IN_ORDER", False))
+
+
+def ledgers(client: str, params: Path) -> list[Path]:
+    """Files beside the params that a client's topics append to, and that outlive all reports."""
+    return sorted((params / "looks").glob(f"{client}.*.jsonl"))
+
+
+def params_files(client: str, params: Path) -> list[Path]:
+    """All files of a params folder that a client's studies read."""
+    named = (params / f"{client}.yaml", params / "defaults.yaml")
+    return [path for path in named if path.is_file()] + ledgers(client, params)
 
 
 def check_study_names(client: str, period: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import contextlib
 import importlib
-import io
 import pkgutil
 import time
 from pathlib import Path
@@ -75,8 +74,12 @@ def _figure() -> None:
     from helpers.reporting.tables import Column, table
 
     frame = pd.DataFrame({"x": [1.0, 2.0]})
+
+    def line(axes: Any, theme: Any) -> None:
+        axes.plot([1, 2], [1, 2], color=theme.ink)
+
     figures.figure(
-        lambda axes, theme: axes.plot([1, 2], [1, 2], color=theme.ink),
+        line,
         title="x",
         subtitle="x",
         foot="x",
@@ -91,7 +94,7 @@ def _models() -> None:
     from helpers.clv.density import compiled
 
     rows = purchase.compressed(purchase.Rows.of([0, 1, 2], [0, 5, 20], [30, 30, 30]))
-    bought = {"x": [1, 2], "mean": [9.0, 12.0]}
+    bought: dict[str, Any] = {"x": [1, 2], "mean": [9.0, 12.0]}
     for family, data in {
         "mbg_nbd": rows,
         "gamma_gamma": spend.compressed(**bought),
@@ -107,4 +110,4 @@ def use_backend(name: str) -> None:
     from matplotlib import pyplot as plt
 
     mpl.rcParams["backend"] = name
-    plt._backend_mod = None  # type: ignore[attr-defined]  # noqa: SLF001 - it is looked up again when first needed
+    plt._backend_mod = None  # noqa: SLF001 - it is looked up again when first needed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from rich.live import Live
 from rich.table import Table
@@ -51,7 +51,9 @@ class Lines:
 class LiveTable:
     """A table of the jobs that run, wait and failed, each with elapsed and expected seconds."""
 
-    def __init__(self, console: Console, jobs: Sequence[Job], *, expected: Mapping[tuple[str, str, str], float]) -> None:
+    def __init__(
+        self, console: Console, jobs: Sequence[Job], *, expected: Mapping[tuple[str, str, str], float]
+    ) -> None:
         self.jobs = {job.name: job for job in jobs}
         self.expected = expected
         self.began: dict[tuple[str, str, str], float] = {}
@@ -59,12 +61,12 @@ class LiveTable:
         self.live = Live(console=console, get_renderable=self.table, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> Self:
-        self.live.__enter__()
+        self.live.start()
         return self
 
-    def __exit__(self, *told: Any) -> None:
+    def __exit__(self, *_told: object) -> None:
         """Take the table away; the summary stands in its place."""
-        self.live.__exit__(*told)
+        self.live.stop()
 
     def started(self, job: Job) -> None:
         """Its clock runs."""
@@ -129,7 +131,9 @@ def summarise(console: Console, outcomes: Sequence[Outcome], *, index: object, s
     for outcome in failed:
         job = outcome.job
         again = "; unchanged since it failed, --retry-failed runs it again" if outcome.cached else ""
-        console.print(f"failed: {job.client} {job.period} {job.topic}: {outcome.reason}{again}", markup=False, soft_wrap=True)
+        console.print(
+            f"failed: {job.client} {job.period} {job.topic}: {outcome.reason}{again}", markup=False, soft_wrap=True
+        )
     console.print(
         f"{len(outcomes)} notebooks: {told}; {len(outcomes) - cached} ran, {cached} were cached, in {seconds:.1f} s. "
         f"Reports: {index}",

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import os
 import signal
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
@@ -17,6 +18,8 @@ from traitlets import Bool
 from helpers.running.lease import THREADS, NoZygoteError, lease
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from jupyter_client.connect import KernelConnectionInfo
 
 NAME = "valuebook-warm"
@@ -38,26 +41,32 @@ class WarmProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start a kernel: by the zygote, or by `cmd`."""
         kwargs["env"] = kwargs["env"] | THREADS
-        with open(os.devnull, "r+b") as nothing:
-            files = (nothing.fileno(), *(_file(kwargs.get(name), default) for name, default in (("stdout", 1), ("stderr", 2))))
-            try:
-                pid = await asyncio.to_thread(
-                    lease().launch,
-                    # What follows the interpreter and the module's name.
-                    argv=cmd[cmd.index("-f") :],
-                    env=kwargs["env"],
-                    cwd=str(kwargs.get("cwd") or os.getcwd()),
-                    files=files,
-                )
-            except NoZygoteError as error:
-                if self.strict:
-                    raise
-                self.log.warning("No warm kernel, a plain one starts: %s", error)
-                return await super().launch_kernel(cmd, **kwargs)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        outputs = (_file(kwargs.get(name), default) for name, default in (("stdout", 1), ("stderr", 2)))
+        try:
+            pid = await asyncio.to_thread(
+                lease().launch,
+                # What follows the interpreter and the module's name.
+                argv=cmd[cmd.index("-f") :],
+                env=kwargs["env"],
+                cwd=self._folder(kwargs),
+                files=(nothing, *outputs),
+            )
+        except NoZygoteError as error:
+            if self.strict:
+                raise
+            self.log.warning("No warm kernel, a plain one starts: %s", error)
+            return await super().launch_kernel(cmd, **kwargs)
+        finally:
+            os.close(nothing)
         self.kernel = self.pid = self.pgid = pid
         self.ended = None
-        self.cwd = kwargs.get("cwd", os.getcwd())
+        self.cwd = self._folder(kwargs)
         return self.connection_info
+
+    @staticmethod
+    def _folder(options: Mapping[str, Any]) -> str:
+        return str(options.get("cwd") or Path.cwd())
 
     async def poll(self) -> int | None:
         """Exit code; `None` while the kernel runs."""
@@ -71,7 +80,7 @@ class WarmProvisioner(LocalProvisioner):
         """Wait until the kernel is gone."""
         if self.kernel is None:
             return await super().wait()
-        while (code := await self.poll()) is None:
+        while (code := await self.poll()) is None:  # noqa: ASYNC110 - nothing tells of its end
             await asyncio.sleep(0.02)
         self.kernel = None
         return code

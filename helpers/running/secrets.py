@@ -53,7 +53,9 @@ class Secrets:
             DataError: They hold a secret.
         """
         if any(value in str(findings.to_json()) for value in self.values):
-            raise DataError("the findings hold a secret of the params (a key that ends in _env); they were not published")
+            raise DataError(
+                "the findings hold a secret of the params (a key that ends in _env); they were not published"
+            )
         return findings
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.errors import ParamsError
 from helpers.running.batch import run_batch
-from helpers.running.plan import check_study_names, make_plan
+from helpers.running.plan import check_study_names, make_plan, params_files, previous
 
 if TYPE_CHECKING:
     from helpers.running.batch import Watcher
@@ -59,12 +59,16 @@ def verify(folder: Path, *, setting: Setting, watcher: Watcher) -> list[Differen
     if plan.errors:
         raise ParamsError(f"{client}: {plan.errors[client]}")
     with tempfile.TemporaryDirectory(prefix="valuebook-verify-") as base:
-        again = Path(base)
-        (again / client).mkdir()
-        # A ledger of looks is read and written by each run: the same look on the same data is no new one.
-        for ledger in folder.parent.glob("*.json"):
-            shutil.copy(ledger, again / client / ledger.name)
-        run_batch(plan, setting=replace(setting, reports=again, force=True), watcher=watcher)
+        params, again = Path(base, "params"), Path(base, "reports")
+        # Ledgers are copied: to look again is no look at the client's tests.
+        for path in params_files(client, setting.params):
+            copy = params / path.relative_to(setting.params)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+        last = previous(period, facts=plan.facts[client], params=plan.params[client])
+        if last and (folder.parent / last).is_dir():
+            shutil.copytree(folder.parent / last, again / client / last)
+        run_batch(plan, setting=replace(setting, params=params, reports=again, force=True), watcher=watcher)
         return [
             Difference(topic=topic, what=what)
             for topic in chosen

@@ -36,7 +36,7 @@ def hear(line: socket.socket) -> tuple[dict[str, Any], list[int]]:
         head += _exactly(line, LENGTH.size - len(head))
         (size,) = LENGTH.unpack(head)
         if size > LARGEST:
-            raise EOFError(f"a message of {size} bytes, must be <= {LARGEST}")
+            raise EOFError(f"a message of {size} bytes, must be <= {LARGEST}")  # noqa: TRY301
         return json.loads(_exactly(line, size)), files
     except BaseException:
         for file in files:

@@ -63,20 +63,25 @@ def main() -> None:
     took = preload()
     if threads := _threads() - 1:
         names = ", ".join(sorted((task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()))
-        print(json.dumps({"ready": False, "why": f"{threads} threads of libraries run already ({names})"}), flush=True)
+        _tell({"ready": False, "why": f"{threads} threads of libraries run already ({names})"})
         return
     gc.collect()
     gc.freeze()  # what is loaded stays shared: the collector does not touch it in the children
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
     listener.listen(64)
-    print(json.dumps({"ready": True, "seconds": took}), flush=True)
+    _tell({"ready": True, "seconds": took})
     # The client reads one line; whoever writes to a pipe nobody reads would be killed.
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 1)
     launch = Server(listener, path).serve()
     if launch:
         become_kernel(launch)
+
+
+def _tell(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
 
 
 def _threads() -> int:

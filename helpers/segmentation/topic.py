@@ -10,6 +10,7 @@ from helpers.segmentation.schemes import prove_scheme
 
 NEEDS = ("orders",)
 OPTIONAL = ("customers",)
+# Topics whose findings it reads where there are any: they run before it.
 READS: tuple[str, ...] = ("clv",)
 
 

@@ -81,6 +81,8 @@ def test_levels_of_single_tests():
     found = error_levels(success=2, guardrails=3)
     assert (found.success, found.guardrail, found.deterioration) == (0.025, 0.025, 0.005)
     assert found.beta == 0.05
+    # Each of several variants is another chance to ship what a guardrail guards against.
+    assert error_levels(success=2, guardrails=3, variants=2).guardrail == 0.0125
 
 
 def test_wrong_ships_stay_below_alpha():

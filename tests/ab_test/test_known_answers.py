@@ -5,7 +5,7 @@ import pytest
 
 from helpers.ab_test import arms, gates
 from helpers.ab_test.estimate import compare
-from helpers.ab_test.moments import moments
+from helpers.ab_test.sums import moments
 
 CONTROL = "No E-Mail"
 # Effect and standard error: truth for the kit, recomputed from the public file.

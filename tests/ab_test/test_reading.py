@@ -12,7 +12,8 @@ from helpers.ab_test.arms import Arm, Pair
 from helpers.ab_test.bayes import FLAT, Prior, learned_prior, of_lift, posterior
 from helpers.ab_test.estimate import compare
 from helpers.ab_test.multiple import family, levels
-from helpers.ab_test.shrink import exaggeration, segments, winner
+from helpers.ab_test.shrink import exaggeration, winner
+from helpers.stats.shrinkage import segments
 
 
 def pair(z, n=1000):

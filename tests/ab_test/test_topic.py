@@ -87,7 +87,7 @@ def test_every_number_of_a_decision_is_in_the_json(demo):
 
 def test_every_part_of_the_report_can_be_drawn(demo):
     html = drawn(ab_test.report(demo))
-    assert html.count("<figure>") == 4
+    assert html.count("<figure>") == 5
     assert "nan" not in html
     # A test that failed its gates has no effect in any picture.
     assert "Homepage 2025: every metric" not in html

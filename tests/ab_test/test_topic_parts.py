@@ -1,7 +1,9 @@
 """Parts of the topic: outcomes from logs, looks across runs, clusters, caps, segments, money, planning and the replay."""
 
 import json
+from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
+from multiprocessing import get_context
 
 import ibis
 import numpy as np
@@ -9,11 +11,14 @@ import pandas as pd
 import pytest
 
 from helpers import ab_test
-from helpers.ab_test.looks import read_looks
-from helpers.ab_test.report import outlook
+from helpers.ab_test.execution import outlook
+from helpers.ab_test.ledger import Record
+from helpers.ab_test.looks import Looks, read_looks, write_looks
 from helpers.ab_test.worth import MONTH
+from helpers.errors import DataError
 from tests.ab_test.pipe import METRICS, analysed, findings, registered
 from tests.ab_test.test_topic import units
+from tests.conftest import ROOT
 
 CONVERSION = [METRICS[0]]
 
@@ -100,7 +105,7 @@ def test_events_are_counted_by_name_and_their_values_summed():
 
 
 def test_looks_outlive_the_run_and_early_ones_are_told(tmp_path):
-    file = tmp_path / "looks.json"
+    file = tmp_path / "looks.jsonl"
     settings = registered(planned_n=4000, metrics=CONVERSION)
     for n in (1000, 2000, 2000, 4000):
         (one,) = analysed(units(4000).head(n), settings, ledger=file)
@@ -108,7 +113,8 @@ def test_looks_outlive_the_run_and_early_ones_are_told(tmp_path):
     assert len(one.looks.early) == 2
     check = next(check for check in findings((one,)).checks if check.id == "t.looks")
     assert (check.status, check.value) == ("warn", 2)
-    assert json.loads(file.read_text())["t"][0]["planned"] is False
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(line["test"], line["planned"]) for line in lines] == [("t", False), ("t", False), ("t", True)]
 
 
 def test_an_earlier_state_can_be_run_again_without_a_new_look(tmp_path):
@@ -117,6 +123,39 @@ def test_an_earlier_state_can_be_run_again_without_a_new_look(tmp_path):
     whole = analysed(units(4000), settings, ledger=file)[0]
     again = analysed(units(4000), settings, ledger=file)[0]
     assert whole.looks.records == again.looks.records
+    # Neither does it forget the looks that came after it.
+    analysed(units(4000).head(1000), settings, ledger=file)
+    assert [record.information for record in read_looks(file, settings.tests[0])] == [1000, 4000]
+
+
+def _look(path, test, n):
+    record = Record(at="", information=float(n), spent=0.0, critical=2.0, crossed=False, planned=True)
+    write_looks(path, {test: Looks(records=(record,), maximum=None)})
+
+
+def test_runs_beside_each_other_lose_no_look(tmp_path):
+    file = tmp_path / "looks.jsonl"
+    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
+        list(pool.map(_look, [file] * 200, [f"t{place % 8}" for place in range(200)], range(200)))
+    tests = [registered(metrics=CONVERSION).tests[0].model_copy(update={"id": f"t{place}"}) for place in range(8)]
+    assert sorted(record.information for test in tests for record in read_looks(file, test)) == list(range(200))
+
+
+def test_looks_are_kept_beside_the_params_and_not_with_the_reports(monkeypatch, tmp_path):
+    monkeypatch.setenv("VALUEBOOK_PARAMS", str(tmp_path / "params"))
+    monkeypatch.setenv("VALUEBOOK_REPORTS", str(tmp_path / "reports"))
+    assert ab_test.ledger_of("acme") == tmp_path / "params" / "looks" / "acme.ab_test.jsonl"
+    rule = (ROOT / "Makefile").read_text().split("\nclean:")[1]
+    assert "params/looks/demo.ab_test.jsonl" in rule
+    assert "params/looks " not in rule.replace("(params/looks)", "")
+
+
+def test_a_ledger_that_was_damaged_is_an_error_that_names_the_line(tmp_path):
+    file = tmp_path / "looks.jsonl"
+    _look(file, "t", 5)
+    file.write_text(file.read_text() + '{"test": "t", "infor')
+    with pytest.raises(DataError, match=r"looks.jsonl, line 2: not a look"):
+        read_looks(file, registered(metrics=CONVERSION).tests[0])
 
 
 @pytest.mark.parametrize("sequential", ["obrien_fleming", "pocock", "always_valid"])
@@ -147,7 +186,7 @@ def test_units_that_came_after_the_period_are_left_out():
 def test_a_test_that_began_after_the_period_is_not_there_yet():
     frame = units(200)
     assert analysed(frame, registered(metrics=CONVERSION), until=datetime.fromisoformat("2020-01-01")) == ()
-    found = findings(())
+    found = findings((), *ab_test.plan(()).results)
     assert (found.status, found.headline[:16]) == ("ok", "There is no test")
 
 
@@ -208,9 +247,17 @@ def test_money_is_difference_times_reach_times_margin():
 
 def test_new_customers_count_at_their_lifetime_value_where_it_is_known():
     tests = analysed(units(6000, lift=0.1), registered(eligible_per_month=1000))
-    rows = ab_test.worth(tests, margin=0.4, customers=pd.DataFrame({"value": [50.0, 70.0]})).rows
+    curve = pd.DataFrame({"month": [0, 24], "value": [20.0, 60.0], "low": [19.0, 50.0], "high": [21.0, 70.0]})
+    rows = ab_test.worth(tests, margin=0.4, new_customer=curve).rows
     row = rows[rows["through"] == "clv"].iloc[0]
-    assert row["raw"] == pytest.approx(tests[0].judged[0].effect.difference.value * 1000 * 60)
+    difference = tests[0].judged[0].effect.difference.value
+    assert row["raw"] == pytest.approx(difference * 1000 * 60)
+    # What a customer is worth is not known to the pound either.
+    sure = ab_test.worth(tests, margin=0.4, new_customer=curve.assign(low=60.0, high=60.0)).rows
+    known = sure[sure["through"] == "clv"].iloc[0]
+    assert row["raw_low"] < known["raw_low"] < known["raw_high"] < row["raw_high"]
+    grown = (row["raw_high"] - row["raw"]) ** 2 - (known["raw_high"] - known["raw"]) ** 2
+    assert grown**0.5 == pytest.approx(difference * 1000 * 10)
 
 
 def test_a_prior_is_learned_from_five_past_tests_or_more():
@@ -229,7 +276,7 @@ def test_the_next_test_is_planned_from_the_control():
     from statsmodels.stats.power import NormalIndPower
 
     (one,) = analysed(units(4000), registered(metrics=CONVERSION))
-    sizes = ab_test.plan((one,)).sizes.set_index("lift")["n"]
+    sizes = ab_test.plan((one,)).each[0].sizes.set_index("lift")["n"]
     p = one.judged[0].effect.control
     sd = (p * (1 - p)) ** 0.5
     needed = 2 * NormalIndPower().solve_power(0.1 * p / sd, alpha=0.05, power=0.8)
@@ -266,4 +313,4 @@ def test_the_shipped_calibration_is_the_calibrations_own():
     whole = pd.read_csv(ROOT / "tests" / "calibration" / "ab_test.csv")
     own = whole[whole["part"] == "map"][list(shipped.columns)].reset_index(drop=True)
     pd.testing.assert_frame_equal(shipped, own)
-    assert ab_test.proven().title
+    assert ab_test.proven(analysed(units(200))).title

@@ -21,7 +21,7 @@ import json, resource, sys, time
 import ibis
 from helpers.ab_test import arms
 from helpers.ab_test.estimate import compare
-from helpers.ab_test.moments import moments
+from helpers.ab_test.sums import moments
 names = [f"y{place}" for place in range(int(sys.argv[2]))]
 table = ibis.duckdb.connect(sys.argv[1], read_only=True).table("units")
 found = []

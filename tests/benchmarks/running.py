@@ -29,7 +29,7 @@ def main() -> None:
         base = Path(folder)
         clients = [_client(base, place) for place in range(count)]
         jobs = [(client, topic) for topic in CORE for client in clients]
-        print(f"{count} clients of 300 customers x {', '.join(CORE)}, {os.cpu_count()} cores", flush=True)
+        _say(f"{count} clients of 300 customers x {', '.join(CORE)}, {os.cpu_count()} cores")
         # Numba keeps what it compiled beside the sources: one run before the clock starts, so that all find the same.
         for topic in CORE:
             _loop((clients[0], topic), base, "before")
@@ -38,7 +38,9 @@ def main() -> None:
         with ThreadPoolExecutor(2) as pool:
             two = _timed("two processes", lambda: list(pool.map(lambda job: _loop(job, base, "two"), jobs)))
         serial = _timed("serial loop", lambda: [_loop(job, base, "serial") for job in jobs])
-        print(f"serial loop / warm: {serial / warm:.1f} x; two processes / warm: {two / warm:.1f} x; plain / warm: {plain / warm:.1f} x")
+        _say(
+            f"serial loop / warm: {serial / warm:.1f} x; two processes / warm: {two / warm:.1f} x; plain / warm: {plain / warm:.1f} x"
+        )
         _timed(f"the same again, {len(jobs)} unchanged jobs", lambda: _valuebook(base, "warm"))
     _many()
 
@@ -55,11 +57,16 @@ def _client(base: Path, place: int) -> str:
     return name
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def _timed(name: str, run) -> float:
     started = time.monotonic()
     run()
     seconds = time.monotonic() - started
-    print(f"{name}: {seconds:.1f} s", flush=True)
+    _say(f"{name}: {seconds:.1f} s")
     return seconds
 
 
@@ -85,8 +92,21 @@ def _loop(job: tuple[str, str], base: Path, reports: str) -> None:
 
 def _valuebook(base: Path, reports: str, *more: str) -> None:
     topics = [part for topic in CORE for part in ("--topic", topic)]
-    command = [*VALUEBOOK, "run", *topics, "--jobs", "2", "--params", str(base / "params"), "--reports", str(base / reports), *more]
-    done = subprocess.run(command, cwd=ROOT, env=_environment(base, reports), check=False, capture_output=True, text=True)
+    command = [
+        *VALUEBOOK,
+        "run",
+        *topics,
+        "--jobs",
+        "2",
+        "--params",
+        str(base / "params"),
+        "--reports",
+        str(base / reports),
+        *more,
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, env=_environment(base, reports), check=False, capture_output=True, text=True
+    )
     if done.returncode not in {0, 3}:
         raise RuntimeError(done.stdout + done.stderr)
 
@@ -113,7 +133,10 @@ def _many() -> None:
         _timed(f"{jobs} unchanged jobs", lambda: _expect(world.run_apart("--jobs", "2"), f"0 ran, {jobs} were cached"))
         path = world.params / "client77.yaml"
         path.write_text(path.read_text() + "economcs: {margin: 1}\n")
-        _timed(f"a typo among {jobs} jobs is told", lambda: _expect(world.run_apart("client77"), "did you mean 'economics'"))
+        _timed(
+            f"a typo among {jobs} jobs is told",
+            lambda: _expect(world.run_apart("client77"), "did you mean 'economics'"),
+        )
 
 
 def _expect(done: subprocess.CompletedProcess[str], text: str) -> None:

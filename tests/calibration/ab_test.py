@@ -18,12 +18,13 @@ from scipy.special import stdtrit
 from helpers.ab_test.clusters import clustered
 from helpers.ab_test.cuped import adjusted
 from helpers.ab_test.estimate import compare
-from helpers.ab_test.gates import srm, srm_always_valid
+from helpers.ab_test.gates import srm
 from helpers.ab_test.moments import Moments
 from helpers.ab_test.proportions import score_of_difference
 from helpers.ab_test.sequential import always_valid_critical, boundary
 from helpers.ab_test.sturdy import permutation
 from helpers.ab_test.supported import supported
+from tests.calibration.ab_pipe import pipe
 from tests.calibration.record import write
 
 ALPHA, LIFT, SEED = 0.05, 0.2, 20_240_229
@@ -304,24 +305,26 @@ def cuped(rho: float, *, runs: int, seed: int, n: int = 400) -> dict[str, object
     }
 
 
-def ratio_of_variants(looks: int, *, runs: int, seed: int) -> Iterator[dict[str, object]]:
-    """Clean splits looked at `looks` times: how often a sample-ratio gate raises a false alarm."""
+def ratio_of_variants(looks: int, *, runs: int, seed: int) -> dict[str, object]:
+    """Clean splits looked at `looks` times, 500 units more each: how often the gate raises a false alarm, and finds 51 to 49."""
     rng = np.random.default_rng([seed, looks])
     arrivals = rng.multinomial(500, [0.5, 0.5], size=(runs, looks)).cumsum(axis=1)
     expected = {"a": 1, "b": 1}
-    for method, gate in (("chi-square", srm), ("always valid", srm_always_valid)):
-        alarms = [
-            any(not gate({"a": int(a), "b": int(b)}, expected=expected).passed for a, b in run) for run in arrivals
-        ]
-        yield {
-            "part": "srm",
-            "case": f"{looks} looks",
-            "n": looks,
-            "method": method,
-            "fpr": np.mean(alarms),
-            "runs": runs,
-            "seed": seed,
-        }
+    broken = rng.multinomial(500, [0.49, 0.51], size=(runs // 10, looks)).cumsum(axis=1)
+    alarms, found = (
+        [any(not srm({"a": int(a), "b": int(b)}, expected=expected).passed for a, b in run) for run in each]
+        for each in (arrivals, broken)
+    )
+    return {
+        "part": "srm",
+        "case": f"{looks} looks",
+        "n": looks,
+        "method": "chi-square",
+        "fpr": np.mean(alarms),
+        "power": np.mean(found),
+        "runs": runs,
+        "seed": seed,
+    }
 
 
 def sturdier(sigma: float, n: int, share: float, *, runs: int, seed: int) -> dict[str, object]:
@@ -380,13 +383,13 @@ def calibrate(*, runs: int, seed: int) -> list[dict[str, object]]:
         rows += sequential(looks, runs=10 * runs, seed=seed)
     rows += [clusters(count, runs=runs, seed=seed) for count in (6, 10, 20)]
     rows += [cuped(rho, runs=max(runs // 4, 500), seed=seed) for rho in (0.3, 0.5, 0.7, 0.9)]
-    rows += list(ratio_of_variants(28, runs=max(runs // 4, 100), seed=seed))
+    rows += [ratio_of_variants(looks, runs=max(runs // 4, 100), seed=seed) for looks in (28, 100)]
     rows += [scores(p, n, runs=runs, seed=seed) for p, n in ((0.01, 100), (0.01, 300), (0.05, 100), (0.5, 100))]
     rows += [
         sturdier(1.25, n, share, runs=max(runs // 20, 50), seed=seed)
         for n, share in ((500, 0.5), (2000, 0.5), (500, 0.1), (2000, 0.1))
     ]
-    return rows
+    return rows + list(pipe(runs=max(runs // 10, 100), seed=seed))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from helpers.ab_test import arms
 from helpers.ab_test.estimate import compare
 from helpers.ab_test.moments import Moments
 from helpers.clv.density import families
-from tests.calibration import ab_test, clv_predictive
+from tests.calibration import ab_pipe, ab_test, clv_predictive
+from tests.calibration import upsell_lift as upsell
 from tests.calibration.clusters import NOISE, false_alarms, recovery
 from tests.calibration.clv import ranks
 from tests.calibration.coverage import coverage
@@ -120,7 +121,44 @@ def test_in_the_full_calibration_few_clusters_cuped_and_sturdier_tests_hold(ab_t
     assert np.abs(adjusted["variance_ratio"] / adjusted["said"] - 1).max() < 0.06
     assert adjusted["coverage"].between(0.94, 0.96).all()
     assert part(ab_table, "sturdy")["fpr"].max() < 0.065
-    assert part(ab_table, "srm")["fpr"].max() < 0.01
+    both = part(ab_table, "clusters_cuped")
+    assert set(both["n"]) == {10, 20, 40}
+    assert both["fpr"].between(0.02, 0.065).all()
+    assert (both["variance_ratio"] < 0.2).all()
+
+
+def test_in_the_full_calibration_looks_through_the_whole_pipe_keep_the_level_and_ship_nothing_wrong(ab_table):
+    looks = part(ab_table, "pipe_looks")
+    assert {(int(row.n), row.method) for row in looks.itertuples()} == {
+        (n, kind) for n in (5, 14, 28) for kind in ("obrien_fleming", "pocock", "always_valid")
+    }
+    assert (looks["runs"] >= 4000).all()
+    spent = looks[looks["method"] != "always_valid"]
+    # One row is known to a third of a per cent, all of them together to an eighth.
+    assert np.average(spent["fpr"], weights=spent["runs"]) <= 0.053
+    assert (spent["fpr"] - 3 * np.sqrt(0.05 * 0.95 / spent["runs"])).max() <= 0.05
+    assert looks[looks["method"] == "always_valid"]["fpr"].max() < 0.02
+    decisions = part(ab_table, "pipe_decisions")
+    assert len(decisions) >= 4
+    assert pd.concat([looks, decisions])["wrong_ship"].max() <= 0.05
+    # Up is half of a two-sided level, whatever the number of variants.
+    assert (decisions["wrong_ship"] - 3 * np.sqrt(0.025 * 0.975 / decisions["runs"])).max() <= 0.025
+
+
+def test_in_the_full_calibration_clean_tests_pass_their_gates_and_spoilt_ones_do_not(ab_table):
+    gates = part(ab_table, "gates")
+    clean = gates[gates["case"].str.startswith("clean")]
+    assert clean["runs"].sum() >= 2000
+    assert clean["fpr"].max() < 0.01
+    power = gates[~gates["case"].str.startswith("clean")].set_index(["case", "share"])["power"]
+    assert power["one more order", 0.1] > 0.7
+    assert power["one more order", 0.2] > 0.95
+    assert power["spent half as much again", 0.33] > 0.95
+    assert power["spent is lost and zero", 0.02] > 0.95
+    assert power["orders are missing", 0.02] > 0.95
+    split = part(ab_table, "srm").set_index("n")
+    assert split["fpr"].max() < 0.01
+    assert split.loc[100, "power"] > 0.8
 
 
 def test_the_score_tests_size_is_what_enumeration_gives(ab_table):
@@ -171,6 +209,21 @@ def test_fresh_looks_clusters_and_adjustments_hold():
 
 
 @pytest.mark.slow
+def test_fresh_tests_through_looks_and_decision_table_hold_within_what_chance_allows():
+    looked = ab_pipe.looked_at("obrien_fleming", 5, runs=600, seed=99)
+    assert looked["fpr"] < 0.053 + 4 * np.sqrt(0.05 * 0.95 / 600)
+    assert looked["wrong_ship"] < 0.05
+    for case in ab_pipe.WRONG:
+        assert ab_pipe.decided(case, arms_=2, runs=60, seed=99)["wrong_ship"] < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 60)
+
+
+def test_fresh_clean_pasts_pass_and_one_that_was_moved_for_a_tenth_of_an_arm_mostly_does_not():
+    assert ab_pipe.clean_gates(2000, runs=100, seed=99)["fpr"] <= 0.03
+    assert ab_pipe.gate_power("one more order", 0.1, runs=25, seed=99)["power"] > 0.5
+    assert ab_pipe.gate_power("orders are missing", 0.02, runs=5, seed=99)["power"] == 1
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bg_nbd", "gamma_gamma", "sbg"])
 def test_fresh_ranks_are_not_far_from_uniform(family):
     placed, _nuts, _again = ranks(family, runs=12, seed=77)
@@ -210,3 +263,43 @@ def test_fresh_noise_has_no_stable_segments(kind):
 @pytest.mark.slow
 def test_fresh_planted_groups_are_found():
     assert recovery(range(1000, 1000 + SEEDS))["right"] == 1
+
+
+@pytest.fixture(scope="module")
+def upsell_table():
+    return pd.read_csv(HERE / "upsell_lift.csv").set_index("what")
+
+
+def test_in_the_full_calibration_random_rankings_cover_nothing_in_93_to_97_percent(upsell_table):
+    cells = upsell_table[upsell_table["part"] == "rate"]
+    assert len(cells) == 4
+    assert (cells["runs"] >= 1000).all()
+    assert cells["value"].between(0.93, 0.97).all()
+
+
+def test_in_the_full_calibration_profits_are_covered_in_87_to_93_percent(upsell_table):
+    assert upsell_table.loc["profit_coverage", "runs"] >= 500
+    assert 0.87 <= upsell_table.loc["profit_coverage", "value"] <= 0.93
+    assert abs(upsell_table.loc["profit_bias", "value"]) < 0.05 * upsell_table.loc["profit_true_mean", "value"]
+
+
+def test_in_the_full_calibration_targeting_is_hardly_ever_proven_where_nobody_differs(upsell_table):
+    assert upsell_table.loc["false_proof", "value"] <= 0.05
+
+
+def test_in_the_full_calibration_effects_without_chance_are_covered(upsell_table):
+    assert upsell_table.loc[["ate", "att"], "value"].between(0.92, 0.98).all()
+
+
+@pytest.mark.slow
+def test_profits_are_covered_in_a_part_of_the_calibration():
+    found = {row["what"]: row["value"] for row in upsell.rows("profit", 6)}
+    # Fewer than three of six would be missed by chance in one of a thousand.
+    assert found["profit_coverage"] >= 0.5
+
+
+@pytest.mark.slow
+def test_random_rankings_are_worth_nothing_in_a_part_of_the_calibration():
+    rows = upsell.rows("rate", 40)
+    # Binomial(40, .95): fewer than 33 in one of a thousand.
+    assert all(row["value"] >= 33 / 40 for row in rows)

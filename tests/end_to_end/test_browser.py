@@ -22,7 +22,7 @@ def browser():
 
 PAGES = (
     "index.html", "shop/*/index.html", "shop/*/pulse.html", "shop/*/segmentation.html", "evil/*/segmentation.html",
-    "tested/*/ab_test.html",
+    "tested/*/ab_test.html", "shop/*/ab_test.html",
 )  # fmt: skip
 
 

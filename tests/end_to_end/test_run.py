@@ -27,14 +27,18 @@ def test_a_run_over_all_clients_ends_well_and_leaves_every_page(ran):
     assert (reports / "index.html").is_file()
     for who in ("shop", "one", "refunds", "evil"):
         (folder,) = (reports / who).iterdir()
-        names = {path.name for path in folder.iterdir()} - {"ab_test.json"}
+        names = {path.name for path in folder.iterdir()}
         wanted = {
-            f"{topic}.{suffix}" for topic in ("pulse", "segmentation", "clv") for suffix in ("html", "ipynb", "json")
+            f"{topic}.{suffix}"
+            for topic in ("pulse", "segmentation", "clv", "ab_test")
+            for suffix in ("html", "ipynb", "json")
         }
         if who == "refunds":
             assert findings(reports, who, "clv")["reason"].startswith("No customer ordered before")
             wanted = wanted - {"clv.html"}
-        assert names == {*wanted, "index.html", "manifest.json", "tables"}
+        # None of them brought offers.
+        assert findings(reports, who, "upsell_lift")["status"] == "skipped"
+        assert names == {*wanted, "upsell_lift.json", "index.html", "manifest.json", "tables"}
 
 
 def test_findings_have_the_numbers_of_the_contract_with_interval_and_definition(ran):
@@ -74,7 +78,7 @@ def test_every_card_and_the_headline_are_made_of_the_json(ran):
             assert any(abs(abs(one) - value) <= near or abs(abs(one) * 100 - value) <= near for one in known), text
 
 
-def test_a_client_of_tests_alone_gets_a_verdict_and_a_broken_test_holds_back_itself_alone(ran):
+def test_a_client_of_tests_alone_gets_a_verdict_and_a_broken_test_holds_back_itself_alone(ran, world):
     found = findings(ran[0], "tested", "ab_test")
     assert found["status"] == "blocked"
     assert [decision["id"] for decision in found["decisions"]] == ["button.decision"]
@@ -86,7 +90,7 @@ def test_a_client_of_tests_alone_gets_a_verdict_and_a_broken_test_holds_back_its
     assert "A part of this must not be used." in page
     assert "Do not use this for the decision." not in page
     assert page.index("Button: ship treatment") < page.index("What moved")
-    assert (ran[0] / "tested" / "ab_test.looks.json").is_file()
+    assert (world / "looks" / "tested.ab_test.jsonl").is_file()
     # Other topics have nothing to read.
     assert findings(ran[0], "tested", "pulse")["status"] == "skipped"
 
@@ -120,6 +124,20 @@ def test_segments_of_the_files_add_up_to_the_json(ran):
     assert len(pd.read_excel(folder / found["tables"]["workbook"], sheet_name="customers", engine="calamine")) == len(
         customers
     )
+
+
+def test_a_client_who_never_ran_a_test_gets_a_plan_of_the_first(ran):
+    found = findings(ran[0], "shop", "ab_test")
+    assert found["status"] in {"ok", "warn"}
+    assert found["headline"].startswith("No test has been run yet. The first one, with ")
+    assert found["cards"][0] == "plan_from_log.conversion.least_lift"
+    assert {"plan_from_log", "plan_from_log_power"} <= set(found["tables"])
+    page = next(ran[0].glob("shop/*/ab_test.html")).read_text()
+    assert "The next test</h2>" in page
+    # Sections about tests have nothing to say.
+    assert "May the data be read" not in page
+    assert "Nothing to show" not in page
+    assert "too little in the log" in findings(ran[0], "one", "ab_test")["headline"]
 
 
 def test_a_topic_without_its_table_is_skipped_with_a_reason(ran):
@@ -243,7 +261,7 @@ def test_check_and_list_tell_what_there_is(world, ran):
     assert "kept" in told.stdout
     listed = valuebook("list", "--params", world, "--reports", ran[0])
     assert listed.returncode == 0
-    assert re.search(r"plan\s+\S+\s+skipped", listed.stdout)
+    assert re.search(r"plan\s+\S+\s+\S+\s+skipped", listed.stdout)
 
 
 def test_new_then_run_needs_no_hand_between(tmp_path):

@@ -19,7 +19,7 @@ from helpers.reporting.figures import contrast, figure, readable
 from helpers.reporting.findings import Check, Decision, Definition, Findings, Number, Result, gather
 from helpers.reporting.html import Brand, Provenance, render
 from helpers.reporting.messages import extract_notebook
-from helpers.reporting.pages import failure_page, portal_page, study_page
+from helpers.reporting.pages import failure_page, portal_page, study_page, topic_name
 from helpers.reporting.tables import Column, Sentence, table
 
 HOSTILE = "<script>alert(1)</script>\"'=1+1$x$\u202eevil\u0007" + "z" * 10_000
@@ -393,3 +393,9 @@ def test_a_gate_that_fails_withholds_the_decisions():
     advice.status = "fail"
     assert gather(advice, **about).status == "blocked"
     assert gather(advice, **about).decisions == ()
+
+
+def test_covers_call_topics_as_their_reports_do():
+    assert topic_name("ab_test") == "A/B tests"
+    assert topic_name("clv") == "Customer lifetime value"
+    assert topic_name("not_written_yet") == "Not written yet"

@@ -98,7 +98,12 @@ class World:
     def run_apart(self, *arguments, **more):
         """Run to the end in a process of its own."""
         return subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, cwd=ROOT, env=self.environment(**more), check=False
+            self.command(*arguments),
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=self.environment(**more),
+            check=False,
         )
 
     def start(self, *arguments, **more):

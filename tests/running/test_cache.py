@@ -1,16 +1,18 @@
 """What is unchanged does not run again; a change of one ingredient runs again what hangs on it, and nothing else."""
 
+import io
 import json
 import shutil
 import sys
 
 import pytest
+from rich.console import Console
 
 from helpers.params import ROOT
 from helpers.running import digests, ingredients
 from helpers.running.plan import make_plan
 
-TOPICS = ("ab_test", "clv", "pulse", "segmentation")
+TOPICS = ("ab_test", "clv", "pulse", "segmentation", "upsell_lift")
 
 
 def ran(done):
@@ -39,7 +41,9 @@ def test_nothing_changed_runs_nothing_and_a_missing_file_runs_its_job(two):
     page = two.reports / "bolt" / "all" / "clv.ipynb"
     page.write_text(page.read_text()[:-10])
     assert ran(two.run()) == {("bolt", "clv")}
-    assert ran(two.run("--force")) == {(who, topic) for who in ("acme", "bolt") for topic in ("clv", "pulse", "segmentation")}
+    assert ran(two.run("--force")) == {
+        (who, topic) for who in ("acme", "bolt") for topic in ("clv", "pulse", "segmentation")
+    }
 
 
 def test_another_notebook_runs_its_topic(two):
@@ -71,9 +75,39 @@ def test_other_findings_run_the_topics_that_read_them(two):
     # The same findings come out again, so segmentation, which reads them, stays as it is.
     assert ran(two.run()) == {("acme", "clv"), ("bolt", "clv")}
     two.notebook(
-        "clv", "from tests.running.published import Count", last="study.publish(Count(n=7))",
+        "clv",
+        "from tests.running.published import Count",
+        last="study.publish(Count(n=7))",
     )
     assert ran(two.run()) == {(who, topic) for who in ("acme", "bolt") for topic in ("clv", "segmentation")}
+
+
+def test_what_a_topic_found_in_the_period_before_counts_where_it_goes_on_from_that(small):
+    for topic in ("pulse", "upsell_lift"):
+        small.notebook(topic, "1")
+    small.client("acme", more="    offers: {from: offers.csv}\n")
+    offers = "customer_id,offer,offered_at,arm\nc0,x,2024-02-01,offer\nc1,x,2024-02-01,control\n"
+    (small.base / "offers.csv").write_text(offers)
+    path = small.params / "acme.yaml"
+    path.write_text(path.read_text().replace("offers.csv", str(small.base / "offers.csv")))
+    made = make_plan(names=[], periods=["2024-01", "2024-02"], chosen=["pulse", "upsell_lift"], params=small.params)
+    assert not made.errors
+
+    def keys():
+        return {
+            (job.period, job.topic): ingredients.ingredients(
+                job, params=made.params["acme"], facts=made.facts["acme"], reports=small.reports
+            )
+            for job in made.jobs
+        }
+
+    before = keys()
+    for topic in ("pulse", "upsell_lift"):
+        found = small.reports / "acme" / "2024-01" / f"{topic}.json"
+        found.parent.mkdir(parents=True, exist_ok=True)
+        found.write_text('{"numbers": {}}')
+    after = keys()
+    assert {name for name in before if before[name] != after[name]} == {("2024-02", "upsell_lift")}
 
 
 @pytest.fixture
@@ -96,8 +130,10 @@ def copy(tmp_path, monkeypatch):
     [
         ("helpers/segmentation/rfm.py", {"segmentation"}),
         ("helpers/clv/fit.py", {"clv"}),
+        ("helpers/upsell_lift/timing.py", {"upsell_lift"}),
+        ("helpers/stats/shrinkage.py", {"ab_test", "upsell_lift"}),
         ("helpers/ab_test/calibration.csv", {"ab_test"}),
-        ("helpers/stats/bootstrap.py", {"ab_test", "clv", "pulse", "segmentation"}),
+        ("helpers/stats/bootstrap.py", set(TOPICS)),
         ("helpers/study.py", set(TOPICS)),
         ("helpers/reporting/template/report.css", set(TOPICS)),
         ("helpers/running/execute.py", set(TOPICS)),
@@ -116,16 +152,26 @@ def test_a_change_of_the_kit_changes_the_keys_of_what_imports_it(small, copy, pa
         ingredients.template.cache_clear()
         return {
             job.topic: digests.of_json(
-                ingredients.ingredients(job, params=plan.params["acme"], facts=plan.facts["acme"], reports=small.reports)
+                ingredients.ingredients(
+                    job, params=plan.params["acme"], facts=plan.facts["acme"], reports=small.reports
+                )
             )
             for job in plan.jobs
         }
 
     before = keys()
     text = (copy / path).read_text()
-    mark = {".py": "# changed\n", ".csv": "\n", ".css": "/* changed */\n", ".lock": "# changed\n", ".yaml": "# changed\n"}
+    mark = {
+        ".py": "# changed\n",
+        ".csv": "\n",
+        ".css": "/* changed */\n",
+        ".lock": "# changed\n",
+        ".yaml": "# changed\n",
+    }
     (copy / path).write_text(
-        text.replace("# Customer pulse", "# Customer pulses") if path.endswith(".ipynb") else text + mark[(copy / path).suffix]
+        text.replace("# Customer pulse", "# Customer pulses")
+        if path.endswith(".ipynb")
+        else text + mark[(copy / path).suffix]
     )
     after = keys()
     changed = {topic for topic in before if before[topic] != after[topic]}
@@ -139,7 +185,9 @@ def test_a_change_of_the_kit_changes_the_keys_of_what_imports_it(small, copy, pa
 
 
 def _imports(kit, topic, path):
-    return kit / "helpers" / path in digests._closure(frozenset({f"helpers.{topic}", f"helpers.{topic}.topic", "helpers.study"}))
+    return kit / "helpers" / path in digests._closure(
+        frozenset({f"helpers.{topic}", f"helpers.{topic}.topic", "helpers.study"})
+    )
 
 
 def test_a_file_is_hashed_again_when_it_changed_and_not_before(tmp_path, monkeypatch):
@@ -187,3 +235,22 @@ def test_verify_tells_a_report_that_comes_out_again_from_one_that_was_changed(tw
     code, told = verify()
     assert code == 1
     assert "pulse: decisions came out otherwise" in told
+
+
+def test_verify_looks_at_a_clients_tests_without_leaving_a_look(two):
+    from helpers.running.execute import Setting
+    from helpers.running.progress import Lines
+    from helpers.running.verify import verify
+
+    ledger = two.params / "looks" / "acme.ab_test.jsonl"
+    ledger.parent.mkdir()
+    ledger.write_text("{}\n")
+    append = (
+        "from helpers.ab_test import ledger_of\n\nwith ledger_of(client).open('a') as file:\n    file.write('{}\\n')"
+    )
+    two.notebook("pulse", append)
+    assert ran(two.run()) == {("acme", "pulse"), ("bolt", "pulse")}
+    assert ledger.read_text() == "{}\n{}\n"
+    setting = Setting(params=two.params, reports=two.reports, jobs=1, kernel="plain")
+    assert not verify(two.reports / "acme" / "all", setting=setting, watcher=Lines(Console(file=io.StringIO())))
+    assert ledger.read_text() == "{}\n{}\n"

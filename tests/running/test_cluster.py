@@ -5,9 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
+from helpers.running import cluster as cluster_module
+from helpers.running.execute import Setting
+from helpers.running.plan import Job, params_files
 from helpers.running.verify import alike
 from tests.running.conftest import ROOT, until
 from tests.running.test_warm import reports
@@ -32,7 +36,16 @@ def cluster(small):
         log.close()
         return started[-1]
 
-    start("distributed.cli.dask_scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(address_file))
+    start(
+        "distributed.cli.dask_scheduler",
+        "--port",
+        "0",
+        "--host",
+        "127.0.0.1",
+        "--no-dashboard",
+        "--scheduler-file",
+        str(address_file),
+    )
     assert until(lambda: address_file.exists() and address_file.stat().st_size > 0, seconds=60)
     address = json.loads(address_file.read_text())["address"]
 
@@ -67,7 +80,9 @@ def test_a_killed_worker_loses_nothing_and_the_set_is_that_of_one_machine(small,
     target = f"file://{bucket}"
     here, small.reports = small.reports, target
     command = small.command("--executor", "dask", "--scheduler", address, "--jobs", 4, "--kernel", "warm")
-    run = subprocess.Popen(command, cwd=ROOT, env=small.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        command, cwd=ROOT, env=small.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert until(lambda: log.exists() and log.read_text().count("\n") >= 2, seconds=120)
     first.kill()
     said, complained = run.communicate(timeout=240)
@@ -109,3 +124,40 @@ def test_no_scheduler_is_told_by_address(small):
     small.notebook("pulse", "1")
     small.client("acme")
     assert "needs --scheduler" in small.run("--executor", "dask").stderr
+
+
+def test_a_worker_is_sent_the_ledgers_and_what_was_found_before_and_sends_back_what_it_added(small):
+    small.notebook(
+        "upsell_lift",
+        "from helpers.params import params_folder\n\n"
+        "ledger = params_folder() / 'looks' / f'{client}.ab_test.jsonl'\n"
+        "known = ledger.read_text()\n"
+        "with ledger.open('a') as file:\n    file.write('third\\n')",
+        "from tests.running.published import Count",
+        last="assert (study.folder.parent / '2024-01' / 'upsell_lift.json').is_file()\n"
+        "study.publish(Count(n=known.count('\\n')))",
+    )
+    small.client("acme", more="    offers: {from: offers.csv}\n")
+    (small.base / "offers.csv").write_text(
+        "customer_id,offer,offered_at,arm\nc0,x,2024-02-01,offer\nc1,x,2024-02-01,control\n"
+    )
+    path = small.params / "acme.yaml"
+    path.write_text(path.read_text().replace("offers.csv", str(small.base / "offers.csv")))
+    looks = small.params / "looks"
+    looks.mkdir()
+    (looks / "acme.ab_test.jsonl").write_text("first\nsecond\n")
+    (looks / "other.ab_test.jsonl").write_text("not theirs\n")
+    before = small.reports / "acme" / "2024-01" / "upsell_lift.json"
+    before.parent.mkdir(parents=True)
+    before.write_text("{}")
+    job = Job(client="acme", period="2024-02", topic="upsell_lift")
+    sent = cluster_module._contents(params_files("acme", small.params), small.params)
+    assert set(sent) == {"acme.yaml", "looks/acme.ab_test.jsonl"}
+    setting = Setting(params=Path(), reports=Path(), jobs=1)
+    with mock.patch.dict(os.environ, small.environment()):
+        inputs = cluster_module._inputs(job, small.reports, "2024-01")
+        outcome, files, lines = cluster_module.run_away(job, None, sent, inputs, setting, "plain")
+    assert outcome.status == "ok", outcome.reason
+    assert json.loads(files["2024-02/upsell_lift.json"])["numbers"]["count"]["value"] == 2
+    assert lines == {"looks/acme.ab_test.jsonl": ["third"]}
+    assert "2024-01/upsell_lift.json" not in files

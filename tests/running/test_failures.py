@@ -9,14 +9,19 @@ KINDS = {
     "exits": ("import os\nos._exit(7)", "The kernel died: it ended itself with exit code 7."),
     "crashes": ("import ctypes\nctypes.string_at(0)", "The kernel died: it was ended by the signal SIGSEGV."),
     "hoards": ("kept = b'x' * (4 << 30)", "It ran out of memory. It may hold 2.0 GB of memory (run.memory_gb)."),
-    "loops": ("while True:\n    pass", "It took longer than the 0.05 minutes that a notebook may take (run.timeout_minutes)."),
+    "loops": (
+        "while True:\n    pass",
+        "It took longer than the 0.05 minutes that a notebook may take (run.timeout_minutes).",
+    ),
 }
 MORE = {"hoards": "run: {memory_gb: 2}\n", "loops": "run: {timeout_minutes: 0.05}\n"}
 
 
 @pytest.mark.parametrize("kernel", ["warm", "plain"])
 def test_each_way_to_fail_fails_one_job_and_the_rest_finish(small, kernel):
-    cells = "\n".join(f"if client == {name!r}:\n    {code.replace(chr(10), chr(10) + '    ')}" for name, (code, _) in KINDS.items())
+    cells = "\n".join(
+        f"if client == {name!r}:\n    {code.replace(chr(10), chr(10) + '    ')}" for name, (code, _) in KINDS.items()
+    )
     small.notebook("pulse", cells)
     for name in KINDS:
         small.client(name, more=MORE.get(name, ""))

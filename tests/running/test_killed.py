@@ -1,11 +1,11 @@
 """A run may be killed at any moment: no finished job runs twice, no file is cut short, and nothing lives on."""
 
 import json
-import random
 import signal
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from tests.running.conftest import World, descendants_with, stop_hard, until
@@ -33,7 +33,9 @@ def world(base):
 
 
 def finished(made):
-    return {(path.parts[-4], path.stem) for path in made.reports.glob("*/all/.runs/*.json") if json.loads(path.read_text())}
+    return {
+        (path.parts[-4], path.stem) for path in made.reports.glob("*/all/.runs/*.json") if json.loads(path.read_text())
+    }
 
 
 def contents(made):
@@ -49,7 +51,9 @@ def contents(made):
         assert path.read_text().rstrip().endswith("</html>"), path
         found[str(path.relative_to(made.reports))] = None
     for path in made.reports.rglob("*.ipynb"):
-        assert all(cell["metadata"]["papermill"]["status"] == "completed" for cell in json.loads(path.read_text())["cells"])
+        assert all(
+            cell["metadata"]["papermill"]["status"] == "completed" for cell in json.loads(path.read_text())["cells"]
+        )
         found[str(path.relative_to(made.reports))] = None
     return found
 
@@ -91,7 +95,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, whole):
 
 @pytest.mark.slow
 def test_twenty_random_moments(tmp_path, whole):
-    rng = random.Random(20)
+    rng = np.random.default_rng(20)
     found = [kill_once(tmp_path / str(place), whole, rng.uniform(0.05, 1.0)) for place in range(20)]
     assert len(set(found)) > 3
 

@@ -59,7 +59,7 @@ SHIPPED = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 @pytest.mark.parametrize(
     "topics",
     [sorted(QUICK), *(pytest.param([topic], marks=pytest.mark.slow) for topic in SHIPPED if topic not in QUICK)],
-    ids=lambda topics: "-".join(topics),
+    ids="-".join,
 )
 def test_every_shipped_notebook_comes_out_the_same_on_warm_and_plain_kernels(shops, tmp_path, topics):
     found = []
@@ -117,13 +117,17 @@ def cross_talk(small, runs, jobs):
     done = small.run("--topic", "pulse", "--jobs", jobs)
     assert done.returncode == 0, done.stdout + done.stderr
     side_by_side = reports(small.reports)
-    for name, text in side_by_side.items():
+    for name, content in side_by_side.items():
         place = int(name.split("/")[0].removeprefix("client"))
-        text = json.dumps(text) if isinstance(text, dict) else text
+        text = json.dumps(content) if isinstance(content, dict) else content
         assert set(re.findall(r"Token\d{3}q", text)) in ({f"Token{place:03d}q"}, set()), name
         if name.endswith(".html"):
             assert f"Token{place:03d}q" in text
-    pictures = {re.search(r"data:image/webp;base64,([^\"]+)", text)[1] for name, text in side_by_side.items() if name.endswith(".html")}
+    pictures = {
+        re.search(r"data:image/webp;base64,([^\"]+)", text)[1]
+        for name, text in side_by_side.items()
+        if name.endswith(".html")
+    }
     assert len(pictures) == runs
     small.reports = small.base / "serial"
     assert small.run("--topic", "pulse", "--jobs", 1).returncode == 0
@@ -149,7 +153,9 @@ def start_kernel(line, tmp_path, code):
     file, _info = write_connection_file(str(tmp_path / "k.json"), transport="ipc", ip=str(tmp_path / "k"))
     nothing = os.open(os.devnull, os.O_RDWR)
     try:
-        return line.launch(argv=["-f", file], env=dict(os.environ) | {"MARK": code}, cwd=str(tmp_path), files=(nothing,) * 3)
+        return line.launch(
+            argv=["-f", file], env=dict(os.environ) | {"MARK": code}, cwd=str(tmp_path), files=(nothing,) * 3
+        )
     finally:
         os.close(nothing)
 
@@ -202,7 +208,11 @@ def test_other_code_has_another_zygote(monkeypatch):
 def test_the_zygote_knows_no_secret_of_its_client():
     pid = _zygote()
     assert b"=" in Path("/proc", str(pid), "environ").read_bytes()
-    names = {part.partition(b"=")[0].decode() for part in Path("/proc", str(pid), "environ").read_bytes().split(b"\0") if part}
+    names = {
+        part.partition(b"=")[0].decode()
+        for part in Path("/proc", str(pid), "environ").read_bytes().split(b"\0")
+        if part
+    }
     assert all(
         name in {*leases.PASSED_ON, *leases.THREADS, "MPLBACKEND", "JE_ARROW_MALLOC_CONF"}
         or name.startswith(leases.PASSED_ON_PREFIXES)
@@ -242,7 +252,9 @@ def test_jupyter_finds_the_provisioner_and_starts_warm_kernels_with_it(tmp_path,
     install(tmp_path)
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share/jupyter"))
     made = World(tmp_path)
-    made.notebook("pulse", "import matplotlib.pyplot as plt\nplt.plot([1, 2]);", "import os\nos.getppid()", last="1 + 1")
+    made.notebook(
+        "pulse", "import matplotlib.pyplot as plt\nplt.plot([1, 2]);", "import os\nos.getppid()", last="1 + 1"
+    )
     made.client("acme")
     monkeypatch.setenv("VALUEBOOK_PARAMS", str(made.params))
     monkeypatch.setenv("VALUEBOOK_REPORTS", str(made.reports))

@@ -1,0 +1,359 @@
+"""The topic from a campaign's rows to its verdict, list and score."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import upsell_lift
+from helpers.data.load import load_tables
+from helpers.errors import TopicSkippedError
+from helpers.params import ROOT, expand, load_params
+from helpers.reporting.export import write_json, write_parquet
+from helpers.upsell_lift.target import stamp, target_list
+from helpers.upsell_lift.topic import Params
+from tests.upsell_lift.pipe import OUTCOMES, analysed, campaign, drawn, findings, params
+
+
+@pytest.fixture(scope="module")
+def targeted():
+    return analysed(campaign())
+
+
+@pytest.fixture(scope="module")
+def demo(demo_data, tmp_path_factory):
+    loaded = load_params("demo", folder=ROOT / "params")
+    held = {
+        name: source.model_copy(update={"source": str(demo_data / f"{name}.parquet")})
+        for name, source in loaded.data.tables.items()
+    }
+    data = loaded.data.model_copy(update={"tables": held, "demo": None})
+    tables = load_tables(
+        loaded.model_copy(update={"data": data}), names=("offers", "orders", "order_lines"), expand=expand
+    )
+    analysis = upsell_lift.analyse(loaded.upsell_lift, tables.kept, margin=loaded.economics.margin, seed=loaded.seed)
+    return analysis, pd.read_parquet(demo_data / "truth/truth_customers.parquet").set_index("customer_id")
+
+
+def test_who_gains_is_picked_and_who_loses_is_not(targeted):
+    assert (targeted.action, targeted.evidence) == ("target", "experiment")
+    rows = targeted.target.rows
+    plan = pd.Series(targeted.campaign.covariates["plan"].to_numpy(), index=targeted.campaign.unit)
+    assert (plan.loc[rows["customer"].head(800)] == "a").all()
+    assert (plan.loc[rows["customer"]] == "c").mean() < 0.01
+    assert targeted.proof.value.low < 5.5 / 3 + 0.5 / 3 < targeted.proof.value.high
+
+
+def test_the_headline_says_money_first_and_the_decision_carries_the_lists_hash(targeted):
+    found = findings(targeted)
+    assert "expect £" in found.headline.split(".")[1]
+    (decision,) = found.decisions
+    assert decision.value["list"] == targeted.target.stamp
+    assert decision.value["customers"] + decision.value["holdout"] == len(targeted.target.rows)
+
+
+def test_policies_side_by_side_differ_by_the_lead_that_is_printed_beside_them(targeted):
+    frame = upsell_lift.earnings(targeted).tables()["comparisons"].set_index("policy")
+    picking = frame["profit"].iloc[0]
+    others = frame.iloc[1:].dropna(subset=["profit", "lead"])
+    assert len(others) >= 2
+    np.testing.assert_allclose(picking - others["profit"].astype(float), others["lead"].astype(float), rtol=1e-9)
+
+
+def test_every_number_of_the_headline_is_in_the_findings(targeted):
+    numbers = findings(targeted).numbers
+    n = numbers["profit.round"]
+    assert n.value == pytest.approx(numbers["profit.each"].value * n.n)
+    assert numbers["list.customers"].value == (~targeted.target.rows["holdout"]).sum()
+    assert numbers["policy.profit"].value == numbers["profit.each"].value
+
+
+def test_no_effect_at_all_is_neither_targeted_nor_sold():
+    analysis = analysed(campaign(effect=(0, 0, 0), cost=0.0, seed=5))
+    assert analysis.action == "test"
+    assert analysis.target.rows.empty
+    assert "Keep testing" in findings(analysis).headline
+
+
+def test_an_equal_gain_for_all_is_offered_to_all_and_nobody_is_picked():
+    analysis = analysed(campaign(effect=(4, 4, 4)))
+    assert analysis.action == "all"
+    assert len(analysis.target.rows) == analysis.campaign.n
+    assert "to everyone" in findings(analysis).headline
+
+
+def test_an_offer_that_loses_is_not_made():
+    analysis = analysed(campaign(effect=(-4, -4, -4)))
+    assert (analysis.action, len(analysis.target.rows)) == ("none", 0)
+    assert findings(analysis).headline.split(". ", 1)[1].startswith("Don’t make this offer")
+
+
+def test_a_budget_binds_and_the_list_keeps_to_it():
+    analysis = analysed(campaign(), params(budget=200.0, arms={"offer": {"contact_cost": 0.5}}))
+    assert 0 < len(analysis.target.rows) <= 400
+    assert analysis.proof.share <= 400 / 3000 + 0.01
+    assert set(analysis.proof.against) == {"none", "random"}
+
+
+def test_redemption_costs_are_paid_for_those_who_take_it():
+    free = analysed(campaign(), params(arms={"offer": {"contact_cost": 0.0}}))
+    paid = analysed(campaign(), params(arms={"offer": {"contact_cost": 0.0, "redemption_cost": 10.0}}))
+    share = paid.estimates.of("margin", 1).redemption
+    assert free.to_all[1].value - paid.to_all[1].value == pytest.approx(10 * share, rel=0.02)
+
+
+def test_several_offers_each_go_to_whom_they_suit():
+    frame = campaign(6000, arms=("first", "second"), effect=(0, 0, 0))
+    rng = np.random.default_rng(3)
+    suits = {
+        "first": {"a": 9.0, "b": -5.0, "c": -5.0},
+        "second": {"a": -5.0, "b": 9.0, "c": -5.0},
+        "control": dict.fromkeys("abc", 0.0),
+    }
+    frame["margin"] = [suits[arm][plan] for arm, plan in zip(frame["arm"], frame["plan"], strict=True)] + rng.normal(
+        0, 8, 6000
+    )
+    analysis = analysed(frame)
+    assert analysis.action == "target"
+    rows = analysis.target.rows.assign(
+        plan=analysis.target.rows["customer"].map(frame.set_index("customer_id")["plan"])
+    )
+    assert rows.groupby("offer")["plan"].agg(lambda one: one.mode()[0]).to_dict() == {"First": "a", "Second": "b"}
+    assert (rows["plan"] == "c").mean() < 0.02
+    assert {"ate.first.margin", "ate.second.margin"} <= findings(analysis).numbers.keys()
+
+
+def test_a_guardrail_beyond_its_margin_blocks():
+    frame = campaign()
+    rng = np.random.default_rng(1)
+    frame["opt_out"] = rng.random(len(frame)) < np.where(frame["arm"] == "offer", 0.12, 0.01)
+    found = findings(analysed(frame))
+    assert (found.status, found.decisions) == ("blocked", ())
+    assert "more than is allowed" in found.reason
+
+
+def test_without_chance_the_models_make_it_comparable():
+    settings = params(estimand="ATE", outcomes=OUTCOMES[:1])
+    analysis = analysed(campaign(1500, confounded=True, effect=(3, 3, 3), seed=4), settings)
+    one = analysis.estimates.of("margin", 1)
+    assert abs(one.naive.value - 3) > abs(one.adjusted.value - 3)
+    assert one.main.low < 3 < one.main.high
+    assert analysis.evidence == "causal"
+    assert findings(analysis).decisions[0].evidence == "causal"
+
+
+def test_a_placebo_that_moves_takes_the_causal_words_away():
+    frame = campaign(1200, confounded=True)
+    frame["past"] = frame["margin"] + np.random.default_rng(1).normal(size=len(frame))
+    outcomes = (OUTCOMES[0], {"name": "past", "column": "past", "role": "placebo"})
+    analysis = analysed(frame.assign(past=frame["past"] + 3 * (frame["arm"] == "offer")), params(outcomes=outcomes))
+    found = findings(analysis)
+    assert (found.status, analysis.evidence, found.decisions) == ("blocked", "association", ())
+    text = (found.headline + drawn(analysis)).lower()
+    for verb in ("earns", "brings", "causes", "what the offer changes", "change for a taker"):
+        assert verb not in text
+
+
+def test_a_negative_control_that_moves_blocks_too():
+    frame = campaign()
+    frame["weather"] = np.random.default_rng(1).normal(size=len(frame)) + (frame["arm"] == "offer")
+    outcomes = (*OUTCOMES, {"name": "weather", "column": "weather", "role": "negative_control"})
+    found = findings(analysed(frame, params(outcomes=outcomes)))
+    assert "which the offer cannot move" in found.reason
+
+
+def test_takers_are_shown_beside_and_named(targeted):
+    page = drawn(targeted)
+    assert "Takers against the control (no effect: they choose themselves)" in page
+    one = targeted.estimates.of("margin", 1)
+    assert one.takers.value == pytest.approx(one.main.value / one.redemption)
+
+
+def test_revenue_from_before_the_offer_is_a_placebo_by_itself(ledger):
+    frame = campaign(800)
+    orders = ledger([(one, "2025-02-01", 10.0) for one in frame["customer_id"].head(500)])
+    analysis = analysed(frame, orders=orders)
+    assert analysis.campaign.before.sum() == 5000
+    assert any(gate.id == "placebo.revenue_before.offer" for gate in analysis.gates)
+
+
+def test_the_same_customers_come_out_however_the_rows_are_ordered(targeted):
+    again = analysed(campaign().sample(frac=1, random_state=3))
+    assert again.target.stamp == targeted.target.stamp
+
+
+# The list.
+
+
+def made(n=40, **changes):
+    options = {
+        "labels": ("none", "Offer"), "arms": ("control", "offer"), "reasons": np.full(n, "why", dtype=object), "holdout": 0.25,
+        "salt": "s",
+    }  # fmt: skip
+    units = np.array([f"u{place:03d}" for place in range(n)])
+    return target_list(units, np.ones(n, int), np.arange(n, dtype=float), **(options | changes))
+
+
+def test_the_list_is_best_first_with_its_share_held_out():
+    found = made()
+    assert found.rows["expected_profit"].is_monotonic_decreasing
+    assert (found.held_out, found.contacted) == (10, 30)
+
+
+def test_somebody_is_always_held_out():
+    assert made(holdout=0.001).held_out == 1
+
+
+def test_the_holdout_is_the_same_in_every_run_and_another_with_another_salt():
+    assert made().rows.equals(made().rows)
+    assert not made(salt="t").rows["holdout"].equals(made().rows["holdout"])
+
+
+def test_any_change_changes_the_stamp():
+    rows = made().rows
+    assert stamp(rows) == made().stamp
+    for change in ({"holdout": ~rows["holdout"]}, {"expected_profit": rows["expected_profit"] + 1}, {"arm": "other"}):
+        assert stamp(rows.assign(**change)) != made().stamp
+
+
+def test_reasons_are_words_about_the_customer(targeted):
+    rows = targeted.target.rows
+    assert rows["reason"].head(50).str.contains("plan: a").all()
+
+
+# The score of the last list.
+
+
+def published(folder, analysis):
+    folder.mkdir(parents=True)
+    tables = upsell_lift.listing(analysis).tables()
+    for name, frame in tables.items():
+        write_parquet(folder / f"tables/upsell_lift.{name}.parquet", frame)
+    write_json(folder / "upsell_lift.json", {"tables": {name: f"tables/upsell_lift.{name}.parquet" for name in tables}})
+    return folder
+
+
+def follow_up(targeted, *, gain):
+    """Next period: the list's customers get the offer, its holdout does not."""
+    rows = targeted.target.rows
+    rng = np.random.default_rng(9)
+    offered = ~rows["holdout"].to_numpy()
+    frame = campaign(len(rows)).assign(
+        customer_id=rows["customer"].to_numpy(), offered_at=pd.Timestamp("2025-06-02"), arm=np.where(offered, "offer", "control"),
+        cost=np.where(offered, 0.5, 0.0), accepted=False, margin=gain * offered + rng.normal(0, 4, len(rows)),
+    )  # fmt: skip
+    return analysed(frame).campaign
+
+
+def test_the_last_list_is_scored_by_its_holdout(targeted, tmp_path):
+    folder = published(tmp_path / "2025-Q1", targeted)
+    score = upsell_lift.score_last(folder, follow_up(targeted, gain=5.0), start=pd.Timestamp("2025-04-01"), margin=0.4)
+    assert (score.state, score.period, score.offered) == ("scored", "2025-Q1", 1.0)
+    assert score.earned.low < 4.5 < score.earned.high
+    last = upsell_lift.last_list(score)
+    assert last.numbers()["last_list.profit"].value == score.earned.value
+    assert "Against its holdout it brought" in last.sentence().text
+
+
+def test_a_list_that_brought_less_than_promised_is_told(targeted, tmp_path):
+    folder = published(tmp_path / "2025-Q1", targeted)
+    score = upsell_lift.score_last(folder, follow_up(targeted, gain=0.0), start=pd.Timestamp("2025-04-01"), margin=0.4)
+    (check,) = upsell_lift.last_list(score).checks()
+    assert (check.status, "brought less" in check.message) == ("warn", True)
+
+
+def test_a_list_that_was_changed_is_not_scored(targeted, tmp_path):
+    folder = published(tmp_path / "2025-Q1", targeted)
+    path = folder / "tables/upsell_lift.list.parquet"
+    rows = pd.read_parquet(path)
+    write_parquet(path, rows.assign(holdout=rows["holdout"] & (rows.index % 2 == 0)))
+    score = upsell_lift.score_last(folder, follow_up(targeted, gain=5.0), start=pd.Timestamp("2025-04-01"), margin=0.4)
+    assert (score.state, score.earned) == ("changed", None)
+
+
+def test_a_list_that_nobody_used_and_one_that_never_was(targeted, tmp_path):
+    folder = published(tmp_path / "2025-Q1", targeted)
+    assert (
+        upsell_lift.score_last(folder, targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state
+        == "not_used"
+    )
+    assert (
+        upsell_lift.score_last(tmp_path / "no", targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state
+        == "none"
+    )
+    assert upsell_lift.score_last(None, targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state == "none"
+
+
+def test_a_skipped_topic_left_no_list(targeted, tmp_path):
+    (tmp_path / "upsell_lift.json").write_text(json.dumps({"tables": {}}))
+    assert (
+        upsell_lift.score_last(tmp_path, targeted.campaign, start=pd.Timestamp("2025-04-01"), margin=0.4).state
+        == "none"
+    )
+
+
+# Timing.
+
+
+def test_the_moment_comes_from_the_purchase_process_where_that_is_known(targeted):
+    rows = targeted.target.rows
+    known = pd.DataFrame(
+        {"customer_id": rows["customer"].head(3), "p_alive": [0.9, 0.95, 0.2], "orders": [30.0, 3.0, 1.0]}
+    )
+    found = upsell_lift.timing(targeted.target, known, horizon_months=24)
+    assert found.rows["moment"].tolist() == ["order", "now", "win_back"]
+    assert found.rows["days_to_order"].iloc[0] == pytest.approx(24 * 365.25 / 12 * 0.9 / 30)
+    assert "3 of the" in found.sentence().text
+
+
+def test_a_missing_purchase_process_is_said(targeted):
+    found = upsell_lift.timing(targeted.target, None, horizon_months=24)
+    assert "is missing" in found.sentence().text
+    assert found.table()._repr_html_() == ""
+
+
+# The demo.
+
+
+def test_the_demos_planted_effect_is_found_and_its_interval_covers_the_truth(demo):
+    analysis, truth = demo
+    effect = truth.loc[analysis.campaign.unit, "upsell_effect"]
+    one = analysis.estimates.of("margin_90d", 1)
+    assert one.main.low < effect.mean() < one.main.high
+    assert analysis.to_all[1].low < effect.mean() - 0.6 < analysis.to_all[1].high
+    assert analysis.action == "target"
+    # What the policies that were judged truly earn, by the planted effects of those whom they picked.
+    made = np.where(analysis.proof.choice > 0, effect.to_numpy()[analysis.proof.rows] - 0.6, 0.0).mean()
+    assert analysis.proof.value.low < made < analysis.proof.value.high
+
+
+def test_the_demos_harmed_group_is_found_and_kept_off_the_list(demo):
+    analysis, _truth = demo
+    frame = analysis.segments.set_index("segment")
+    assert frame.loc["55+", "high"] < 0
+    assert frame.loc["55+", "low"] < -5.6 < frame.loc["55+", "high"]
+    assert frame.loc["18-34", "low"] < 8.4 < frame.loc["18-34", "high"]
+    bands = pd.Series(analysis.campaign.covariates["age_band"].to_numpy(), index=analysis.campaign.unit)
+    assert (bands.loc[analysis.target.rows["customer"]] == "55+").mean() < 0.05
+    assert "The offer does harm with age band: 55+" in drawn(analysis)
+
+
+def test_the_demos_report_is_whole(demo):
+    analysis, _truth = demo
+    found = findings(analysis)
+    found.to_json()
+    page = drawn(analysis)
+    for word in ("nan", "None", "inf%"):
+        assert word not in page.replace("finance", "").replace("(none)", "")
+
+
+def test_no_registered_outcome_is_a_reason_to_skip():
+    with pytest.raises(TopicSkippedError, match="No outcome is registered"):
+        analysed(campaign(100), Params())
+
+
+def test_results_are_frozen(targeted):
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        targeted.action = "all"
