@@ -1,15 +1,17 @@
 """What is unchanged does not run again; a change of one ingredient runs again what hangs on it, and nothing else."""
 
+import contextlib
 import io
 import json
+import os
 import shutil
 import sys
 
 import pytest
-from rich.console import Console
 
 from helpers.params import ROOT
 from helpers.running import digests, ingredients
+from helpers.running.cli import main
 from helpers.running.plan import make_plan
 
 TOPICS = ("ab_test", "clv", "pulse", "segmentation", "upsell_lift")
@@ -193,8 +195,6 @@ def _imports(kit, topic, path):
 def test_a_file_is_hashed_again_when_it_changed_and_not_before(tmp_path, monkeypatch):
     file = tmp_path / "data.csv"
     file.write_text("one")
-    import os
-
     os.utime(file, (1_700_000_000, 1_700_000_000))
     memory = digests.Memory(tmp_path / "hashes.json")
     first = memory.of_file(file)
@@ -205,43 +205,35 @@ def test_a_file_is_hashed_again_when_it_changed_and_not_before(tmp_path, monkeyp
     assert digests.Memory(tmp_path / "hashes.json").of_file(file) == "hashed again"
 
 
+def verify(world):
+    """Exit code of verifying a study, and what is said."""
+    said = io.StringIO()
+    before, argv = dict(os.environ), sys.argv
+    os.environ.update(world.environment())
+    sys.argv = ["valuebook", "verify", str(world.reports / "acme" / "all"), "--params", str(world.params)]
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            main()
+    except SystemExit as ended:
+        return ended.code or 0, said.getvalue()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        sys.argv = argv
+
+
 def test_verify_tells_a_report_that_comes_out_again_from_one_that_was_changed(two):
-    from helpers.running.cli import main
-
-    def verify():
-        import contextlib
-        import io
-        import os
-
-        said = io.StringIO()
-        before, argv = dict(os.environ), sys.argv
-        os.environ.update(two.environment())
-        sys.argv = ["valuebook", "verify", str(two.reports / "acme" / "all"), "--params", str(two.params)]
-        try:
-            with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-                main()
-        except SystemExit as ended:
-            return ended.code or 0, said.getvalue()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-            sys.argv = argv
-
-    assert verify()[0] == 0
+    assert verify(two)[0] == 0
     path = two.reports / "acme" / "all" / "pulse.json"
     content = json.loads(path.read_text())
     content["decisions"] = [{"id": "x", "text": "x", "evidence": "model", "value": {}}]
     path.write_text(json.dumps(content))
-    code, told = verify()
+    code, told = verify(two)
     assert code == 1
     assert "pulse: decisions came out otherwise" in told
 
 
 def test_verify_looks_at_a_clients_tests_without_leaving_a_look(two):
-    from helpers.running.execute import Setting
-    from helpers.running.progress import Lines
-    from helpers.running.verify import verify
-
     ledger = two.params / "looks" / "acme.ab_test.jsonl"
     ledger.parent.mkdir()
     ledger.write_text("{}\n")
@@ -251,6 +243,5 @@ def test_verify_looks_at_a_clients_tests_without_leaving_a_look(two):
     two.notebook("pulse", append)
     assert ran(two.run()) == {("acme", "pulse"), ("bolt", "pulse")}
     assert ledger.read_text() == "{}\n{}\n"
-    setting = Setting(params=two.params, reports=two.reports, jobs=1, kernel="plain")
-    assert not verify(two.reports / "acme" / "all", setting=setting, watcher=Lines(Console(file=io.StringIO())))
+    assert verify(two)[0] == 0
     assert ledger.read_text() == "{}\n{}\n"

@@ -1,6 +1,8 @@
 """The plan: what waits for what, and what a watcher is told."""
 
 import io
+import json
+import re
 
 import pytest
 from rich.console import Console
@@ -20,12 +22,11 @@ def test_what_topics_read_is_known_and_without_a_circle():
 
 
 def test_notebooks_that_ask_for_findings_have_declared_it():
-    import json
-    import re
-
     for topic in available_topics():
         content = json.loads(plans.notebook(topic).read_bytes())
-        asked = set(re.findall(r'study\.found\("(\w+)"', "".join("".join(cell["source"]) for cell in content["cells"])))
+        asked = set(
+            re.findall(r'study\.found\(\s*"(\w+)"', "".join("".join(cell["source"]) for cell in content["cells"]))
+        )
         assert topic == plans.LAST or asked == set(reads(topic)), topic
 
 

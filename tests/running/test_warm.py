@@ -89,11 +89,14 @@ def shops(tmp_path_factory):
     demo = make_demo(base / "demo", seed=5, customers=300)
     (base / "params").mkdir()
     tables = "\n".join(
-        f"    {name}: {{from: {demo / f'{name}.parquet'}}}" for name in ("order_lines", "customers", "experiments")
+        f"    {name}: {{from: {demo / f'{name}.parquet'}}}"
+        for name in ("order_lines", "customers", "experiments", "offers")
     )
     (base / "params" / "shop.yaml").write_text(
         f"client: shop\nname: Shop\ncurrency: GBP\ndata:\n  tables:\n{tables}\npulse: {{replicates: 200}}\n"
         "segmentation: {replicates: 200, clusters: 4}\nab_test: {replays: 100}\n"
+        "upsell_lift:\n  covariates: [age_band, region]\n"
+        "  outcomes: [{name: margin_90d, column: margin_90d, type: spend, role: profit, worth: 1}]\n"
     )
     return base / "params"
 
