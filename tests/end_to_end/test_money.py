@@ -51,24 +51,49 @@ def visitors(n=6000):
     )
 
 
+def offers(log, seed=12):
+    """An offer to customers of the log, dealt out by chance; it earns 8 with those of the north and loses 4 with the others."""
+    rng = np.random.default_rng(seed)
+    who = log["customer_id"].unique()[:2000]
+    treated, north = rng.random(len(who)) < 0.5, rng.random(len(who)) < 0.5
+    margin = 20 + np.where(north, 8.0, -4.0) * treated + rng.normal(0, 6, len(who))
+    return pd.DataFrame(
+        {
+            "customer_id": who,
+            "offer": "upgrade",
+            "offered_at": "2023-09-01",
+            "arm": np.where(treated, "offer", "control"),
+            "randomised": True,
+            "region": np.where(north, "north", "south"),
+            "margin": margin.round(2),
+        }
+    )
+
+
 @pytest.mark.slow
-def test_the_effect_goes_through_lifetime_values_that_a_run_has_found_and_proven(tmp_path):
+def test_tests_and_offers_use_the_lifetime_values_that_the_same_run_has_found_and_proven(tmp_path):
     params, reports = tmp_path / "params", tmp_path / "reports"
     params.mkdir()
-    orders().to_csv(tmp_path / "orders.csv", index=False)
+    log = orders()
+    log.to_csv(tmp_path / "orders.csv", index=False)
+    offers(log).to_csv(tmp_path / "offers.csv", index=False)
     visitors().to_csv(tmp_path / "tests.csv", index=False)
     tables = f"orders: {{from: {tmp_path}/orders.csv}}\n    experiments: {{from: {tmp_path}/tests.csv}}"
+    tables += f"\n    offers: {{from: {tmp_path}/offers.csv}}"
     client(params, "acme", tables)
     with (params / "acme.yaml").open("a") as file:
         file.write(
             "ab_test:\n  replays: 100\n  tests:\n    - id: landing\n      planned_n: 6000\n      eligible_per_month: 1000\n"
             "      metrics: [{name: conversion, type: proportion, column: converted, role: success}]\n"
+            "upsell_lift:\n  covariates: [region]\n"
+            "  outcomes: [{name: margin, column: margin, type: spend, role: profit, worth: 1}]\n"
         )
-    found = {}
-    for topic in ("clv", "ab_test"):
-        done = valuebook("run", "acme", "--period", "all", "--topic", topic, "--params", params, "--reports", reports)
-        assert done.returncode == 0, done.stdout + done.stderr
-        found[topic] = json.loads((reports / "acme" / "all" / f"{topic}.json").read_text())
+    topics = ("upsell_lift", "ab_test", "clv")
+    chosen = [part for topic in topics for part in ("--topic", topic)]
+    done = valuebook("run", "acme", "--period", "all", *chosen, "--params", params, "--reports", reports)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = reports / "acme" / "all"
+    found = {topic: json.loads((folder / f"{topic}.json").read_text()) for topic in topics}
     value = found["clv"]["numbers"]["clv.new_customer"]
     numbers = found["ab_test"]["numbers"]
     lift = numbers["landing.conversion.treatment.difference"]["value"]
@@ -77,4 +102,13 @@ def test_the_effect_goes_through_lifetime_values_that_a_run_has_found_and_proven
     assert money["value"] == pytest.approx(lift * 1000 * value["value"], rel=1e-3)
     assert money["low"] < money["value"] < money["high"]
     assert numbers["landing.conversion.treatment.monthly_clv.shrunk"]["value"] < money["value"]
-    assert "each new customer at their lifetime value" in (reports / "acme" / "all" / "ab_test.html").read_text()
+    assert "each new customer at their lifetime value" in (folder / "ab_test.html").read_text()
+
+    offered = found["upsell_lift"]
+    moments = pd.read_parquet(folder / offered["tables"]["moments"])
+    listed = pd.read_parquet(folder / offered["tables"]["list"])
+    values = pd.read_parquet(folder / found["clv"]["tables"]["customers"]).set_index("customer_id")
+    assert set(moments["customer"]) == set(listed["customer"])
+    assert moments["p_alive"].tolist() == pytest.approx(values.loc[moments["customer"], "p_alive"].tolist())
+    assert set(moments["moment"]) == {"order", "now", "win_back"}
+    assert "The next-best moment is missing" not in (folder / "upsell_lift.html").read_text()
