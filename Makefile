@@ -7,10 +7,10 @@ READY := $(VENV)/.ready
 PEERS := .venv-peers
 UPLIFT := .venv-peers-uplift
 
-.PHONY: help setup demo test lab lint calibrate bench messages lock clean
+.PHONY: help setup demo test test-full lab lint calibrate bench messages lock clean
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Make the environment in .venv (other targets do it when needed)
 
@@ -28,7 +28,10 @@ demo: $(READY) ## Run everything on the embedded demo client; opens with reports
 	$(BIN)/valuebook demo
 	@echo "Open reports/index.html in a browser."
 
-test: lint ## Lint, then run all tests but the full calibrations
+test: lint ## Lint, then run the tests, those with a long form in their short one
+	$(BIN)/python -m pytest -n auto -m "not full"
+
+test-full: lint ## Lint, then run all tests, also the long forms: 20 kills, 200 reports side by side, parity of the slow notebooks
 	$(BIN)/python -m pytest -n auto
 
 lint: $(READY) ## Ruff, mypy, import-linter and the notebook linter

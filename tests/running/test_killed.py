@@ -94,7 +94,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(tmp_path, whole):
         kill_once(tmp_path / str(place), whole, after, 0.5)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_twenty_random_moments(tmp_path, whole):
     rng = np.random.default_rng(20)
     jobs = len(CLIENTS) * len(TOPICS)

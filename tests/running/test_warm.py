@@ -58,7 +58,7 @@ SHIPPED = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 @pytest.mark.parametrize(
     "topics",
-    [sorted(QUICK), *(pytest.param([topic], marks=pytest.mark.slow) for topic in SHIPPED if topic not in QUICK)],
+    [sorted(QUICK), *(pytest.param([topic], marks=pytest.mark.full) for topic in SHIPPED if topic not in QUICK)],
     ids="-".join,
 )
 def test_every_shipped_notebook_comes_out_the_same_on_warm_and_plain_kernels(shops, tmp_path, topics):
@@ -144,7 +144,7 @@ def test_reports_made_side_by_side_hold_their_own_client_only(small):
     cross_talk(small, runs=6, jobs=4)
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_two_hundred_reports_made_side_by_side_hold_their_own_client_only(small):
     cross_talk(small, runs=200, jobs=4)
 
