@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from helpers.errors import ParamsError
 from helpers.params import ROOT
 from helpers.reporting.export import append_lines, read_lines, write_bytes
+from helpers.reporting.words import _
 from helpers.running.digests import of_file, of_files, of_json
-from helpers.running.execute import Outcome, Setting, run_job
+from helpers.running.execute import Outcome, Setting, lost, run_job
 from helpers.running.kernels import Kind, kind_of
 from helpers.running.plan import in_series, ledgers, params_files, reads
 from helpers.running.records import FOLDER, begin
@@ -90,14 +91,25 @@ class DaskExecutor:
 
     def _take(self, task: Any, job: Job, ended: Future[Outcome]) -> None:
         try:
-            outcome, files, lines = task.result()
-            _write(files, self.setting.reports / job.client)
-            for name, new in lines.items():
-                append_lines(self.setting.params / name, new)
+            ended.set_result(self._taken(task, job))
         except Exception as error:  # noqa: BLE001 - told to whoever waits
             ended.set_exception(error)
-        else:
-            ended.set_result(outcome)
+
+    def _taken(self, task: Any, job: Job) -> Outcome:
+        from distributed import KilledWorker
+
+        try:
+            outcome, files, lines = task.result()
+        except KilledWorker as error:
+            # It took one worker after another down with it: that is this job's failure, and no other's.
+            return lost(
+                job, setting=self.setting, reason=_("Every worker that tried it died: {told}").format(told=error)
+            )
+        # Ledgers first: the record, which makes the job count, is the last of the files.
+        for name, new in lines.items():
+            append_lines(self.setting.params / name, new)
+        _write(files, self.setting.reports / job.client)
+        return outcome
 
 
 def fingerprint() -> dict[str, str]:
@@ -179,7 +191,8 @@ def _write(files: Files, folder: Path) -> None:
 class Mirror:
     """A local copy of folders of params and reports that are elsewhere: any path that fsspec knows, such as `s3://bucket/reports`.
 
-    What is written locally goes there by `push`, the records last, so a run that is killed leaves there what it leaves here.
+    What is written locally goes there by `push` when the run ends, also by Ctrl-C, with the records last. A run that is killed
+    sends nothing: what it had done is done again.
     """
 
     def __init__(self, url: str, *, folder: Path) -> None:

@@ -108,6 +108,18 @@ def run_job(
         return Outcome(job=job, status=status, reason=reason, seconds=seconds)
 
 
+def lost(job: Job, *, setting: Setting, reason: str) -> Outcome:
+    """The outcome of a job that left no word of its own, with an error page; unchanged as it is, it will run again."""
+    folder = setting.reports / job.client / job.period
+    content = load_params(job.client, folder=setting.params)
+    use_language(content.locale, content.currency)
+    failure = failure_page(client=content.name, period=job.period, topic=job.topic, reason=reason, trace=reason)
+    write_text(folder / f"{job.topic}.html", failure)
+    status, told = _without_report(job, "failed", reason, folder)
+    commit(folder, job.topic, ingredients=None, status=status, reason=told, seconds=0.0)
+    return Outcome(job=job, status=status, reason=told, seconds=0.0)
+
+
 @contextlib.contextmanager
 def _own_loop() -> Iterator[None]:
     """Close the event loop that nbclient makes in the thread at hand, with the threads that it started."""

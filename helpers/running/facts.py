@@ -10,11 +10,12 @@ import glob
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from helpers.params import expand
+from helpers.params import expand, topics
 from helpers.reporting.export import write_json
 from helpers.running.digests import Memory, memory_folder, of_json, of_modules
 
@@ -101,16 +102,10 @@ def _hashes(params: Any, memory: Memory) -> dict[str, str]:
     return found
 
 
-_read_by: list[str] = []
-
-
+@cache
 def _reader() -> str:
     """Hash of the code that reads, checks and preflights."""
-    if not _read_by:
-        from helpers.params import topics
-
-        _read_by.append(of_modules("helpers.study", *(f"helpers.{name}.topic" for name in topics())))
-    return _read_by[0]
+    return of_modules("helpers.study", *(f"helpers.{name}.topic" for name in topics()))
 
 
 def _moves(tables: Tables, today: str) -> bool:

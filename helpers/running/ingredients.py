@@ -43,7 +43,7 @@ def ingredients(job: Job, *, params: Any, facts: Facts, reports: Path) -> dict[s
         "params": of_json([job.client, params_of(job.topic, params, tables), _named_files(job.topic, params)]),
         "period": job.period,
         "python": platform.python_version(),
-        "template": template(str(params.locale), str(params.currency)),
+        "template": template(str(params.locale)),
     }
     folder = reports / job.client / job.period
     found |= {f"findings.{topic}": findings(folder, topic) for topic in reads(job.topic)}
@@ -67,9 +67,8 @@ def code(topic: str) -> str:
 
 
 @cache
-def template(locale: str, currency: str) -> str:
+def template(locale: str) -> str:
     """Hash of what turns a notebook into a page: code, templates, and the catalogue of the reader's language."""
-    del currency
     words = [path for name in (locale, locale.partition("_")[0]) for path in (CATALOGUES / name).rglob("*.mo")]
     return of_json(
         [of_modules(*PAGE), of_files(path for path in TEMPLATE.rglob("*") if path.is_file()), of_files(words)]

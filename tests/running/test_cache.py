@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from helpers.params import ROOT
-from helpers.running import digests, ingredients
+from helpers.running import digests, facts, ingredients
 from helpers.running.cli import main
 from helpers.running.plan import make_plan
 
@@ -124,7 +124,10 @@ def copy(tmp_path, monkeypatch):
     monkeypatch.setattr(ingredients, "CATALOGUES", tmp_path / "kit/helpers/reporting/locale")
     monkeypatch.setenv("VALUEBOOK_NOTEBOOKS", str(tmp_path / "kit/notebooks"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "kit"
+    yield tmp_path / "kit"
+    # Hashes of the copy must not be taken for the kit's by the tests that follow.
+    for remembered in (ingredients.code, ingredients.template, facts._reader):
+        remembered.cache_clear()
 
 
 @pytest.mark.parametrize(

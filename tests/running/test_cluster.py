@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import Future
 from pathlib import Path
 from unittest import mock
 
@@ -118,6 +119,21 @@ def test_workers_of_other_code_are_refused_before_any_work(small, cluster):
     assert done.returncode == 2, done.stdout + done.stderr
     assert "differs from this client: helpers" in done.stderr
     assert not list(Path(small.reports).rglob("*.html"))
+
+
+def test_a_job_that_kills_every_worker_fails_alone(small):
+    small.client("acme")
+    job = Job(client="acme", period="all", topic="pulse")
+    executor = cluster_module.DaskExecutor.__new__(cluster_module.DaskExecutor)
+    executor.setting = Setting(params=small.params, reports=small.reports)
+    task, ended = mock.Mock(), Future()
+    task.result.side_effect = distributed.KilledWorker("pulse", mock.Mock(address="tcp://there"), 3)
+    executor._take(task, job, ended)
+    outcome = ended.result()
+    assert outcome.status == "failed"
+    assert small.findings("acme")["reason"] == outcome.reason
+    assert "Every worker that tried it died" in (small.reports / "acme" / "all" / "pulse.html").read_text()
+    assert small.record("acme")["key"] is None
 
 
 def test_no_scheduler_is_told_by_address(small):
