@@ -172,8 +172,10 @@ class Server:
         lease = self.leases.pop(line)
         for pid, code in lease.kernels.items():
             if code is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(pid, signal.SIGKILL)
+                # One that was forked a moment ago may have no group of its own yet; it has started nothing either.
+                for kill in (os.killpg, os.kill):
+                    with contextlib.suppress(ProcessLookupError):
+                        kill(pid, signal.SIGKILL)
                 self.doomed.add(pid)
         self.ends_at = time.monotonic() + lease.linger
 

@@ -38,7 +38,7 @@ def test_a_run_over_all_clients_ends_well_and_leaves_every_page(ran):
             wanted = wanted - {"clv.html"}
         # None of them brought offers.
         assert findings(reports, who, "upsell_lift")["status"] == "skipped"
-        assert names == {*wanted, "upsell_lift.json", "index.html", "manifest.json", "tables"}
+        assert names == {*wanted, "upsell_lift.json", "index.html", "manifest.json", "tables", ".runs"}
 
 
 def test_findings_have_the_numbers_of_the_contract_with_interval_and_definition(ran):

@@ -16,7 +16,9 @@ import nbformat
 import pytest
 
 ROOT = Path(__file__).parents[2]
-COMMAND = (sys.executable, "-c", "from helpers.running.cli import main; main()")
+# A shell's background jobs inherit that Ctrl-C is ignored; what a test starts listens to it wherever the test runs.
+LISTENS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+COMMAND = (sys.executable, "-c", f"{LISTENS}; from helpers.running.cli import main; main()")
 OPEN = 'from helpers.study import open_study\n\nstudy = open_study(client, period, notebook="{topic}")\nstudy'
 PARAMS = """client: {name}
 name: {title}

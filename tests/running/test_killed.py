@@ -76,7 +76,7 @@ def kill_once(base, whole, after, wait):
     assert until(lambda: len(finished(made)) >= after, seconds=120)
     time.sleep(wait)
     stop_hard(process)
-    assert until(lambda: not descendants_with(str(made.reports)), seconds=5.0)
+    assert until(lambda: not descendants_with(str(made.reports)))
     before = finished(made)
     ran_before = log.read_text().splitlines() if log.exists() else []
     again = made.run("--jobs", 2)
@@ -112,7 +112,7 @@ def test_ctrl_c_stops_cleanly_and_leaves_a_state_to_go_on_from(tmp_path):
     assert process.returncode == 130, said + complained
     assert "run the same command again to go on" in complained
     assert "Traceback" not in complained
-    assert until(lambda: not descendants_with(str(made.reports)), seconds=5.0)
+    assert until(lambda: not descendants_with(str(made.reports)))
     # What was stopped left no page and no record; what had ended is kept, and the covers are written.
     assert not [path for path in made.reports.rglob("segmentation.*") if path.suffix != ".lock"]
     assert ("acme", "clv") in finished(made)

@@ -176,7 +176,16 @@ def test_kernels_end_with_the_client_that_asked_for_them(short_folder):
     pid = start_kernel(line, short_folder, "one")
     assert line.poll(pid) is None
     line.goodbye()
-    assert until(lambda: gone(pid), seconds=5)
+    assert until(lambda: gone(pid))
+
+
+def test_kernels_end_with_their_client_however_young_they_are(short_folder):
+    pids = []
+    for place in range(12):
+        line = Lease(linger=30)
+        pids.append(start_kernel(line, short_folder, str(place)))
+        line.goodbye()
+    assert until(lambda: all(gone(pid) for pid in pids))
 
 
 def test_kernels_end_when_their_client_is_killed(short_folder):
@@ -189,7 +198,7 @@ def test_kernels_end_when_their_client_is_killed(short_folder):
     pid = int(client.stdout.readline())
     assert not gone(pid)
     stop_hard(client)
-    assert until(lambda: gone(pid), seconds=5)
+    assert until(lambda: gone(pid))
 
 
 @pytest.fixture
@@ -307,7 +316,7 @@ def test_a_kernel_is_interrupted_and_restarted_as_any_other(tmp_path):
     assert content["ename"] == "KeyboardInterrupt"
     assert first != second
     assert alive
-    assert until(lambda: gone(first) and gone(second), seconds=5)
+    assert until(lambda: gone(first) and gone(second))
 
 
 def test_a_zygote_that_is_killed_takes_its_kernels_along_and_is_replaced(short_folder):
@@ -318,5 +327,5 @@ def test_a_zygote_that_is_killed_takes_its_kernels_along_and_is_replaced(short_f
     # Not the tests' shared zygote: it would have to be made again. A signal that it ignores tells it is there.
     os.kill(zygote, 0)
     os.kill(pid, signal.SIGKILL)
-    assert until(lambda: line.poll(pid) == -9, seconds=5)
+    assert until(lambda: line.poll(pid) == -9)
     line.goodbye()
