@@ -25,7 +25,7 @@ from helpers.reporting.export import write_excel, write_json, write_parquet
 from helpers.reporting.findings import Findings, Result, gather
 from helpers.reporting.health import DataHealth
 from helpers.reporting.tables import Sentence
-from helpers.reporting.words import _, day, use_language
+from helpers.reporting.words import _, day, listing, use_language
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -265,11 +265,11 @@ def skip_reason(params: Any, topic: str) -> str | None:
     if "order_lines" in declared:
         declared.add("orders")
     missing = [
-        _(" or ").join(names)
+        listing(names, either=True)
         for need in topics()[topic].NEEDS
         if not declared.intersection(names := (need,) if isinstance(need, str) else need)
     ]
-    return _("It needs the table {tables}.").format(tables=", ".join(missing)) if missing else None
+    return _("It needs the table {tables}.").format(tables=listing(missing)) if missing else None
 
 
 def preflight(params: Any, tables: Tables) -> None:

@@ -210,7 +210,7 @@ def status_words() -> dict[str, str]:
         "warn": _("Read with care"),
         "blocked": _("Do not use"),
         "skipped": _("Not run"),
-        "failed": _("Failed"),
+        "failed": _("Did not finish"),
     }
 
 

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, get_month_names
+from babel.lists import format_list
 from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
 CATALOGUES = Path(__file__).parent / "locale"
@@ -72,9 +74,19 @@ def _(message: str) -> str:
     return _active.get().catalogue.gettext(message) if message else ""
 
 
-def plural(singular: str, several: str, count: int) -> str:
-    """The form that goes with `count`, its `{count}` filled in."""
-    return _active.get().catalogue.ngettext(singular, several, count).format(count=number(count))
+def marked(message: str) -> str:
+    """A message that is looked up later, where it is shown: this call only puts it into the catalogue."""
+    return message
+
+
+def plural(singular: str, several: str, count: int, **values: str) -> str:
+    """The form that goes with `count`, its `{count}` and other placeholders filled in."""
+    return _active.get().catalogue.ngettext(singular, several, count).format(count=number(count), **values)
+
+
+def listing(items: Iterable[str], *, either: bool = False) -> str:
+    """Items as a phrase: `a, b and c`, or `a, b or c` where either will do."""
+    return format_list(list(items), style="or" if either else "standard", locale=_active.get().locale)
 
 
 def number(value: float | None, *, digits: int = 0) -> str:
@@ -85,16 +97,19 @@ def number(value: float | None, *, digits: int = 0) -> str:
     return format_decimal(value, format=pattern, locale=_active.get().locale)
 
 
-def money(value: float | None, *, digits: int | None = None, compact: bool = False) -> str:
+def money(value: float | None, *, digits: int | None = None, compact: bool = False, signed: bool = False) -> str:
     """An amount in the client's currency.
 
     Args:
         value: The amount.
         digits: Decimals; two below 100, none from there, unless given.
         compact: Allow `£1.23M` from a million on.
+        signed: Put a plus before a gain.
     """
     if value is None or not math.isfinite(value):
         return MISSING
+    if signed and value > 0:
+        return f"+{money(value, digits=digits, compact=compact)}"
     active = _active.get()
     if compact and abs(value) >= COMPACT_FROM:
         return format_compact_currency(value, active.currency, locale=active.locale, fraction_digits=2)
