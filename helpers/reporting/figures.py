@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup
 
 from helpers.reporting.tables import Table, clean, shorten
-from helpers.reporting.words import _, money, month_and_year, number, percent
+from helpers.reporting.words import _, money, month_at, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,7 +196,7 @@ def month_axis(axis: Axis) -> None:
     """Print an axis of dates as months."""
     from matplotlib.dates import num2date
 
-    axis.set_major_formatter(lambda value, _place: month_and_year(num2date(value).date()))
+    axis.set_major_formatter(lambda value, _place: month_at(num2date(value).date()))
 
 
 def money_axis(axis: Axis) -> None:
