@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from helpers.reporting.axes import direct
 from helpers.reporting.tables import Table, clean, shorten
 from helpers.reporting.words import _, money, month_at, number, percent
 
@@ -249,6 +250,8 @@ def _draw(draw: Callable[[Axes, Theme], None], theme: Theme, width: float, heigh
         canvas = Canvas(figsize=(width, height), dpi=DPI, layout="constrained")
         agg = FigureCanvasAgg(canvas)
         draw(canvas.add_subplot(), theme)
+        for axes in canvas.axes:
+            direct(axes)
         agg.draw()
         picture = Image.fromarray(_pixels(agg)).convert("RGB")
     few = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
