@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m helpers.running.install
 	@touch $@
 
-demo: $(READY) ## Run everything on the embedded demo client; opens with reports/index.html
+demo: $(READY) ## Run everything on the embedded demo clients; opens with reports/index.html
 	$(BIN)/valuebook demo
 	@echo "Open reports/index.html in a browser."
 
@@ -77,5 +77,5 @@ lock: ## Resolve the lock file anew (needs uv)
 
 clean: ## Remove the environment, the demo's data and all reports
 	@# What tests were looked at (params/looks) is no report: it stays, but for the demo's.
-	rm -rf $(VENV) $(PEERS) $(UPLIFT) data/demo params/looks/demo.ab_test.jsonl build *.egg-info
+	rm -rf $(VENV) $(PEERS) $(UPLIFT) data/demo data/demo_* params/looks/demo.ab_test.jsonl params/looks/demo_*.ab_test.jsonl build *.egg-info
 	find reports -mindepth 1 -not -name README.md -delete

@@ -36,6 +36,8 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 FAILED, BAD_INPUT, BLOCKED, STOPPED = 1, 2, 3, 130
+# One a language; their data are one simulated trade.
+DEMOS = ("demo", "demo_vi", "demo_fa")
 
 
 class Kernels(StrEnum):
@@ -227,9 +229,9 @@ def verify(
 
 @app.command()
 def demo(jobs: Jobs = 1, reports: ReportsDir = None) -> None:
-    """Make the demo client's data, if it isn't there, and run everything on it."""
+    """Make the demo clients' data, if they aren't there, and run everything on them: one client a language."""
     try:
-        run(names=["demo"], jobs=jobs, params=str(ROOT / "params"), reports=str(reports) if reports else None)
+        run(names=list(DEMOS), jobs=jobs, params=str(ROOT / "params"), reports=str(reports) if reports else None)
     except SystemExit as ended:
         if ended.code != BLOCKED:
             raise
