@@ -265,7 +265,7 @@ def skip_reason(params: Any, topic: str) -> str | None:
     if "order_lines" in declared:
         declared.add("orders")
     missing = [
-        listing(names, either=True)
+        listing(map(foreign, names), style="or")
         for need in topics()[topic].NEEDS
         if not declared.intersection(names := (need,) if isinstance(need, str) else need)
     ]

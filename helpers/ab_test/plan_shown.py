@@ -8,7 +8,7 @@ from helpers.ab_test.basis import WEEK
 from helpers.ab_test.wording import shown_metric
 from helpers.reporting.figures import Figure, Theme, figure, label_end
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, listing, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -178,6 +178,6 @@ def sizes(plan: Plan) -> Table:
     if any(metric.role == "guardrail" for metric, _spread in basis.metrics):
         foot += " " + _("A guardrail's row is about its margin: units that show that it loses no more.")
     if basis.left_out:
-        names = ", ".join(shown_metric(metric) for metric in basis.left_out)
+        names = listing(shown_metric(metric) for metric in basis.left_out)
         foot += " " + _("Not planned, since their level may be zero: {names}.").format(names=names)
     return table(plan.sizes, columns, title=_("What it takes to find a lift"), foot=foot, rows=40)

@@ -11,7 +11,7 @@ from helpers.clv.expect import MONTH
 from helpers.reporting.figures import Figure, Theme, figure, money_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, interval, language, money, number, percent
+from helpers.reporting.words import _, foreign, interval, language, listing, money, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -237,7 +237,10 @@ class Prediction(Result):
                 n=number(self.n), level=percent(self.level, digits=0)
             ),
             alt=_("Bars: {parts}").format(
-                parts="; ".join(f"{row.group} {money(row.value, compact=True)}" for row in shown.itertuples())
+                parts=listing(
+                    (f"{foreign(row.group)} {money(row.value, compact=True)}" for row in shown.itertuples()),
+                    style="unit",
+                )
             ),
             data=self.group_table(),
             height=1.0 + 0.36 * len(shown),

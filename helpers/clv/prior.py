@@ -13,7 +13,7 @@ from helpers.clv.simulate import simulate
 from helpers.reporting.figures import Figure, Theme, figure, percent_axis
 from helpers.reporting.findings import Check, Result, where_given
 from helpers.reporting.tables import Column, table
-from helpers.reporting.words import _, money, number, percent
+from helpers.reporting.words import _, listing, money, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +55,7 @@ class Prior(Result):
                 ),
                 message=_(
                     "The priors hardly had room for this log ({names}); look whether its units are right."
-                ).format(names=", ".join(out["name"]))
+                ).format(names=listing(out["name"]))
                 if len(out)
                 else _("The log lies well within what the priors allow."),
             )

@@ -13,7 +13,7 @@ from helpers.clv.purchase import NAMES
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Result, where_given
 from helpers.reporting.tables import Column, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, listing, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,7 +97,7 @@ class Silence(Result):
             ).format(
                 process=NAMES[self.process],
                 n=number(self.n),
-                levels=", ".join(percent(level, digits=0) for level in LEVELS[1:-1]),
+                levels=listing(percent(level, digits=0) for level in LEVELS[1:-1]),
             ),
             alt=_("A map in which P(alive) falls with days of silence, faster for those who ordered often"),
             data=table(self.edges, columns, title=_("How long a silence may last"), rows=len(self.edges)),

@@ -11,7 +11,7 @@ from helpers.clv.purchase import NAMES
 from helpers.reporting.figures import Figure, Theme, figure, label_end, month_axis, number_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, table
-from helpers.reporting.words import _, month_name, number, percent
+from helpers.reporting.words import _, foreign, listing, month_name, number, percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -268,7 +268,9 @@ class Tracking(Result):
                 n=number(int(last["customers"].sum()))
             ),
             alt=_("Rising lines: {parts}").format(
-                parts="; ".join(f"{row.cohort} {number(row.actual, digits=2)}" for row in ends.itertuples())
+                parts=listing(
+                    (f"{foreign(row.cohort)} {number(row.actual, digits=2)}" for row in ends.itertuples()), style="unit"
+                )
             ),
             data=table(ends, columns, title=_("Repeat orders by cohort"), rows=len(ends)),
         )

@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, money_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, language, listing, money, number, percent
 from helpers.stats.bootstrap import percentile
 
 if TYPE_CHECKING:
@@ -170,7 +170,10 @@ class Bridge(Result):
             alt=_("Waterfall from {before} to {now}: {parts}").format(
                 before=money(self.before),
                 now=money(self.now),
-                parts=", ".join(f"{names[f'bridge.{key}'].name} {money(value)}" for key, value in self.effects.items()),
+                parts=listing(
+                    (f"{names[f'bridge.{key}'].name} {money(value)}" for key, value in self.effects.items()),
+                    style="unit",
+                ),
             ),
             data=self.table(),
         )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, foreign, language, money, number, percent
 
 if TYPE_CHECKING:
     from helpers.data.checks import Fault, Note, TableHealth
@@ -97,7 +97,7 @@ class DataHealth(Result):
         for health in self.tables_read:
             rows.append(
                 _row(
-                    _("{table}: came in").format(table=health.table),
+                    _("{table}: came in").format(table=foreign(health.table)),
                     health.rows_in,
                     health.value_in,
                     health.source,
@@ -106,7 +106,13 @@ class DataHealth(Result):
             )
             rows += [_row(rule(f), f.rows, f.value, "; ".join(f.offenders)) for f in health.faults]
             rows.append(
-                _row(_("{table}: kept").format(table=health.table), health.rows_kept, health.value_kept, "", total=True)
+                _row(
+                    _("{table}: kept").format(table=foreign(health.table)),
+                    health.rows_kept,
+                    health.value_kept,
+                    "",
+                    total=True,
+                )
             )
             rows += [_row(note(n), n.rows, None, n.detail) for n in health.notes]
         frame = pd.DataFrame(rows)
@@ -154,7 +160,7 @@ def _table_checks(health: TableHealth) -> list[Check]:
             if health.value_in is None
             else _("{table}: {rows} of {all} rows ({share}) are in quarantine, worth {value}.")
         ).format(
-            table=health.table,
+            table=foreign(health.table),
             rows=number(health.rows_quarantined),
             all=number(health.rows_in),
             share=percent(health.share_quarantined),
@@ -177,7 +183,7 @@ def rule(fault: Fault) -> str:
         "negative": _("In quarantine: {column} is below zero"),
         "duplicate": _("In quarantine: {column} stands twice"),
     }
-    return words[kind].format(column=column)
+    return words[kind].format(column=foreign(column))
 
 
 def note(item: Note) -> str:

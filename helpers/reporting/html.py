@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from helpers.reporting import figures
 from helpers.reporting.tables import clean
-from helpers.reporting.words import _, day, interval, language, number, percent, period_name, plural, quantity
+from helpers.reporting.words import _, day, foreign, interval, language, number, percent, period_name, plural, quantity
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -58,12 +58,12 @@ class Provenance:
             "{seconds} s with {versions}."
         ).format(
             through=through,
-            data_hash=self.data_hash,
-            code_version=self.code_version,
-            seed=self.seed,
+            data_hash=foreign(self.data_hash),
+            code_version=foreign(self.code_version),
+            seed=foreign(self.seed),
             made=day(self.generated_at.date()),
             seconds=number(self.duration_seconds, digits=1),
-            versions=", ".join(f"{name} {version}" for name, version in self.versions.items()),
+            versions=foreign(", ".join(f"{name} {version}" for name, version in self.versions.items())),
         )
 
 

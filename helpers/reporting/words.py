@@ -11,7 +11,7 @@ import math
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from babel import Locale
 from babel.lists import format_list
@@ -89,9 +89,9 @@ def plural(singular: str, several: str, count: int, **values: str) -> str:
     return _active.get().catalogue.ngettext(singular, several, count).format(count=number(count), **values)
 
 
-def listing(items: Iterable[str], *, either: bool = False) -> str:
-    """Items as a phrase: `a, b and c`, or `a, b or c` where either will do."""
-    return contained(format_list(list(items), style="or" if either else "standard", locale=_active.get().locale))
+def listing(items: Iterable[str], *, style: Literal["standard", "or", "unit"] = "standard") -> str:
+    """Items as a phrase: `a, b and c`; `a, b or c` in style `or`; and `a, b, c` in style `unit`, as for things with numbers."""
+    return contained(format_list(list(items), style=style, locale=_active.get().locale))
 
 
 def foreign(text: object) -> str:

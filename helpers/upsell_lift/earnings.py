@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, label_end, money_axis, percent_axis
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, language, listing, money, number, percent
+from helpers.reporting.words import _, foreign, language, listing, money, number, percent
 from helpers.upsell_lift.average import Empty
 from helpers.upsell_lift.tree import describe
 from helpers.upsell_lift.verdict import value_number
@@ -257,9 +257,11 @@ class Earnings(Result):
     def _answer(self, question: Question, *, yes: bool) -> str:
         """One answer in words."""
         design = self.analysis.design
-        name, level = design.columns[question.column].replace("_", " "), design.levels[question.column]
+        name, level = foreign(design.columns[question.column].replace("_", " ")), design.levels[question.column]
         if level is not None:
-            return (_("{name} is {level}") if yes else _("{name} is not {level}")).format(name=name, level=level)
+            return (_("{name} is {level}") if yes else _("{name} is not {level}")).format(
+                name=name, level=foreign(level)
+            )
         values = set(np.unique(design.X[:, question.column])[:3])
         if values <= {0.0, 1.0}:
             return (_("{name}: yes") if yes else _("{name}: no")).format(name=name)

@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, language, listing, money, number, percent
+from helpers.reporting.words import _, foreign, language, listing, money, number, percent
 from helpers.upsell_lift.average import Empty
 from helpers.upsell_lift.estimate import critical, mean_error
 from helpers.upsell_lift.gates import shown
@@ -319,4 +319,4 @@ def segment_words(row: dict[str, Any]) -> str:
     said = {"1": _("yes"), "0": _("no"), "true": _("yes"), "false": _("no"), "1.0": _("yes"), "0.0": _("no")}.get(
         segment.lower(), segment
     )
-    return _("{attribute}: {value}").format(attribute=by, value=said)
+    return _("{attribute}: {value}").format(attribute=foreign(by), value=foreign(said))
