@@ -70,7 +70,7 @@ $(UPLIFT)/.ready: # The uplift packages hold others below what the first peers n
 	@touch $@
 
 messages: $(READY) ## Collect the words to translate into the catalogue's template
-	$(BIN)/pybabel -q extract --no-location --omit-header --sort-output -F babel.cfg -k _ -k plural:1,2 -o helpers/reporting/locale/valuebook.pot helpers notebooks
+	$(BIN)/python -m tests.reporting.catalogues --write
 
 lock: ## Resolve the lock file anew (needs uv)
 	uv pip compile --universal --all-extras --no-annotate --no-header --python-version 3.12 pyproject.toml -o requirements.lock

@@ -25,7 +25,7 @@ from helpers.reporting.export import write_excel, write_json, write_parquet
 from helpers.reporting.findings import Findings, Result, gather
 from helpers.reporting.health import DataHealth
 from helpers.reporting.tables import Sentence
-from helpers.reporting.words import _, day, use_language
+from helpers.reporting.words import _, day, foreign, listing, period_name, use_language
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -89,7 +89,7 @@ class Study:
     @property
     def period_name(self) -> str:
         """The period as a sentence names it."""
-        return _("the whole log") if self.period.label == "all" else self.period.label
+        return period_name(self.period.label)
 
     @property
     def first(self) -> datetime:
@@ -211,15 +211,15 @@ class Study:
 
     def _repr_html_(self) -> str:
         if not self.tables.dated:
-            text = _("{client}: the data hold no dates, so all of them are read.").format(client=self.params.name)
+            text = _("{client}: the data hold no dates, so all of them are read.").format(
+                client=foreign(self.params.name)
+            )
             return Sentence(text=text)._repr_html_()
-        text = _("{client}, {period}: {start} to {end}").format(
-            client=self.params.name,
-            period=self.period.label,
-            start=day(self.period.start),
-            end=day(self.period.end - timedelta(days=1)),
-        )
-        return Sentence(text=text)._repr_html_()
+        start, end = day(self.period.start), day(self.period.end - timedelta(days=1))
+        # A name that is made of the dates need not have them told again.
+        text = _("{client}, {period}") if end in self.period_name else _("{client}, {period}: {start} to {end}")
+        told = text.format(client=foreign(self.params.name), period=self.period_name, start=start, end=end)
+        return Sentence(text=told)._repr_html_()
 
 
 def open_study(client: str, period: str = "latest", *, notebook: str) -> Study:
@@ -265,11 +265,11 @@ def skip_reason(params: Any, topic: str) -> str | None:
     if "order_lines" in declared:
         declared.add("orders")
     missing = [
-        _(" or ").join(names)
+        listing(names, either=True)
         for need in topics()[topic].NEEDS
         if not declared.intersection(names := (need,) if isinstance(need, str) else need)
     ]
-    return _("It needs the table {tables}.").format(tables=", ".join(missing)) if missing else None
+    return _("It needs the table {tables}.").format(tables=listing(missing)) if missing else None
 
 
 def preflight(params: Any, tables: Tables) -> None:

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from helpers.ab_test.read import is_money
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, language, listing, money, number, percent
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -114,13 +114,16 @@ def decision_text(one: Analysis, *, brief: bool = False) -> str:
             "{test}: not registered beforehand, so no decision; what it shows is a lead for a registered test."
         ).format(**facts)
     if not one.sound or verdict is None:
-        missed = _(", and ").join(dict.fromkeys(failure(kept) for kept in one.failed[: 1 if brief else None]))
+        missed = listing(dict.fromkeys(failure(kept) for kept in one.failed[: 1 if brief else None]))
         return _("{test}: no decision, since {missed}.").format(**facts, missed=missed)
     named = [own for own in one.judged if own.cell.variant == one.variant and own.cell.metric.name in verdict.names]
     named = named[: 1 if brief else None]
     effects = ", ".join(f"{shown_metric(own.cell.metric).lower()} {lift_text(own)}" for own in named)
+    guarded = any(own.cell.variant == one.variant and own.cell.metric.role == "guardrail" for own in one.judged)
     texts = {
-        "better_and_safe": _("{test}: ship {variant}. {effects}{guards}."),
+        "better_and_safe": _("{test}: ship {variant}. {effects}; no guardrail lost more than its margin.")
+        if guarded
+        else _("{test}: ship {variant}. {effects}."),
         "safe": _("{test}: ship {variant}. No guardrail lost more than its margin: {effects}."),
         "worse": _("{test}: don’t ship {variant}. Worse than {control}: {effects}."),
         "not_better": _("{test}: don’t ship {variant}. Not shown to be better than {control}: {effects}.")
@@ -133,14 +136,11 @@ def decision_text(one: Analysis, *, brief: bool = False) -> str:
         "nothing_readable": _("{test}: no decision. No metric that decides can be read: {why}."),
         "no_metric": _("{test}: no decision. No success metric or guardrail was registered."),
     }
-    guards = [own for own in one.judged if own.cell.variant == one.variant and own.cell.metric.role == "guardrail"]
-    kept = _("; no guardrail lost more than its margin") if guards else ""
     why = ", ".join(dict.fromkeys(why_not(own) for own in named))
     first = effects[:1].upper() + effects[1:] if verdict.cause == "better_and_safe" else effects
     return texts[verdict.cause].format(
         **facts,
         effects=first,
-        guards=kept,
         why=why,
         n=number(one.profile.units),
         planned=number(test.planned_n) if test.planned_n else "–",
@@ -201,7 +201,7 @@ def _told_p(kept: Kept, units: Units) -> str:
     if kept.id == "srm":
         arms = [(arm, number(kept.counts.get(arm, 0))) for arm in units.arms]
         split = ", ".join(_("{variant} {n}").format(variant=arm, n=n) for arm, n in arms)
-        return split + f" (p {small(gate.p)})"
+        return _("{split} (p {p})").format(split=split, p=small(gate.p))
     if gate.p is None:
         return _("nothing to compare")
     names = ", ".join(dict.fromkeys(str(first) for first, _rest in gate.offenders))

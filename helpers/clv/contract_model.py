@@ -122,7 +122,9 @@ class ContractModel(Result):
             id="contracts.tenure",
             status="warn" if self.tenure or unknown else "pass",
             value=float(contractual.to_parameters(self.bdw.theta, "bdw")["c"].mean()),
-            threshold=_("99 % interval of c holds 1"),
+            threshold=_("{level} interval of c holds {value}").format(
+                level=percent(1 - 2 * TENURE_TAIL, digits=0), value=number(1)
+            ),
             message=_("Whether leaving moves with tenure could not be told; the model in use is sBG.")
             if unknown
             else messages[self.tenure],

@@ -118,7 +118,9 @@ class ContractBacktest(Result):
             id=f"contracts.backtest.{kind}",
             status="pass" if held else "fail",
             value=_told(row["bias"]),
-            threshold=_("in the 90 % interval, or bias up to {share}").format(share=percent(self.tolerated)),
+            threshold=_("in the {level} interval, or bias up to {share}").format(
+                level=percent(LEVEL, digits=0), share=percent(self.tolerated)
+            ),
             message=messages[kind, held].format(
                 predicted=number(row["predicted"]),
                 low=number(row["low"]),
@@ -186,7 +188,9 @@ class ContractBacktest(Result):
                 predicted=percent(end["predicted"]), actual=percent(end["actual"])
             ),
             subtitle=_("Share of the contracts active on {day} that are still active").format(day=day(self.origin)),
-            foot=_("n = {n} contracts. The band is the 90 % predictive interval.").format(n=number(self.n)),
+            foot=_("n = {n} contracts. The band is the {level} predictive interval.").format(
+                n=number(self.n), level=percent(LEVEL, digits=0)
+            ),
             alt=_("Two falling lines, predicted {predicted} and actual {actual} at the end").format(
                 predicted=percent(end["predicted"]), actual=percent(end["actual"])
             ),

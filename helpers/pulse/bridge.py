@@ -147,7 +147,7 @@ class Bridge(Result):
             axes.bar([0, 5], [before, now], color=theme.muted, width=0.6)
             axes.bar(range(1, 5), values, bottom=starts, color=colours, width=0.6)
             tops = [before, *(np.maximum(starts, starts + values)), now]
-            texts = [money(before), *(f"{'+' if value > 0 else ''}{money(value)}" for value in values), money(now)]
+            texts = [money(before), *(money(value, signed=True) for value in values), money(now)]
             for place, (top, text) in enumerate(zip(tops, texts, strict=True)):
                 axes.annotate(text, (place, top), xytext=(0, 4), textcoords="offset points", ha="center")
             axes.set_xticks(range(6), labels)
@@ -155,12 +155,14 @@ class Bridge(Result):
             money_axis(axes.yaxis)
 
         change = self.now - self.before
-        verb = _("rose by {change}") if change > 0 else _("fell by {change}")
+        told = (
+            _("Revenue per active customer rose by {change}; the largest part is {part}")
+            if change > 0
+            else _("Revenue per active customer fell by {change}; the largest part is {part}")
+        )
         return figure(
             draw,
-            title=_("Revenue per active customer {moved}; the largest part is {part}").format(
-                moved=verb.format(change=money(abs(change))), part=names[f"bridge.{largest}"].name.lower()
-            ),
+            title=told.format(change=money(abs(change)), part=names[f"bridge.{largest}"].name.lower()),
             subtitle=_("Revenue per active customer, the period before and now, and the parts of the change"),
             foot=_(
                 "n = {n} customers active in either period. The parts add up exactly; their intervals ({level}) are in the table."

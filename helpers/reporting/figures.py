@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from helpers.reporting.axes import direct
 from helpers.reporting.tables import Table, clean, shorten
-from helpers.reporting.words import _, money, month_and_year, number, percent
+from helpers.reporting.words import _, money, month_at, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -196,7 +197,7 @@ def month_axis(axis: Axis) -> None:
     """Print an axis of dates as months."""
     from matplotlib.dates import num2date
 
-    axis.set_major_formatter(lambda value, _place: month_and_year(num2date(value).date()))
+    axis.set_major_formatter(lambda value, _place: month_at(num2date(value).date()))
 
 
 def money_axis(axis: Axis) -> None:
@@ -249,6 +250,8 @@ def _draw(draw: Callable[[Axes, Theme], None], theme: Theme, width: float, heigh
         canvas = Canvas(figsize=(width, height), dpi=DPI, layout="constrained")
         agg = FigureCanvasAgg(canvas)
         draw(canvas.add_subplot(), theme)
+        for axes in canvas.axes:
+            direct(axes)
         agg.draw()
         picture = Image.fromarray(_pixels(agg)).convert("RGB")
     few = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")

@@ -149,12 +149,16 @@ def _table_checks(health: TableHealth) -> list[Check]:
         id=f"data.{health.table}.quarantine",
         status="warn" if health.rows_quarantined else "pass",
         value=health.share_quarantined,
-        message=_("{table}: {rows} of {all} rows ({share}) are in quarantine, worth {value}.").format(
+        message=(
+            _("{table}: {rows} of {all} rows ({share}) are in quarantine.")
+            if health.value_in is None
+            else _("{table}: {rows} of {all} rows ({share}) are in quarantine, worth {value}.")
+        ).format(
             table=health.table,
             rows=number(health.rows_quarantined),
             all=number(health.rows_in),
             share=percent(health.share_quarantined),
-            value=money(aside) if health.value_in is not None else _("no money"),
+            value=money(aside),
         ),
     )
     return [adds_up, lost]
@@ -184,7 +188,7 @@ def note(item: Note) -> str:
         "returns": _("Note: returns (negative quantity)"),
         "free": _("Note: price of zero"),
         "status_cancelled": _("Note: cancelled by status"),
-        "encoding": _("Note: lines that were not UTF-8, read as Windows-1252 (first line at the right)"),
+        "encoding": _("Note: lines that were not UTF-8, read as Windows-1252 (the first one is shown)"),
         "time_zones": _("Note: customers whose times have several offsets from UTC"),
         "shared_orders": _("Note: orders that several customers share"),
     }

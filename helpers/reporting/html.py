@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from helpers.reporting import figures
 from helpers.reporting.tables import clean
-from helpers.reporting.words import _, day, interval, language, number, percent, plural, quantity
+from helpers.reporting.words import _, day, interval, language, number, percent, period_name, plural, quantity
 
 if TYPE_CHECKING:
     from datetime import date, datetime
@@ -109,7 +109,7 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
     names = iter([escape(item["id"]) for item in contents])
     body = re.sub("<h2>", lambda _bare: f'<h2 id="{next(names)}">', body, count=len(contents))
     passed = sum(check.status == "pass" for check in findings.checks)
-    when = _("undated data") if provenance.data_through is None else findings.period
+    when = _("undated data") if provenance.data_through is None else period_name(findings.period)
     return page(
         "report.html.j2",
         title=f"{heading} – {brand.name}, {when}",
@@ -210,7 +210,7 @@ def status_words() -> dict[str, str]:
         "warn": _("Read with care"),
         "blocked": _("Do not use"),
         "skipped": _("Not run"),
-        "failed": _("Failed"),
+        "failed": _("Did not finish"),
     }
 
 

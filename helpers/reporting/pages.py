@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from helpers.params import ROOT
 from helpers.reporting import figures
 from helpers.reporting.html import Brand, cards, logo, page, status_word
-from helpers.reporting.words import _
+from helpers.reporting.words import _, period_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +35,10 @@ def study_page(*, brand: Brand, period: str, findings: Sequence[Findings]) -> st
     ]
     return page(
         "study.html.j2",
-        title=f"{brand.name}, {period}",
+        title=f"{brand.name}, {period_name(period)}",
         client=brand.name,
         logo=logo(brand),
-        period=period,
+        period=period_name(period),
         topics=topics,
     )
 
@@ -54,7 +54,7 @@ def portal_page(studies: Sequence[Sequence[Findings]]) -> str:
                 {
                     "first": place == 0,
                     "client": found.client,
-                    "period": found.period,
+                    "period": period_name(found.period),
                     "cover": f"{folder}/index.html",
                     "topic": topic_name(found.topic),
                     "link": None if found.status == "skipped" else f"{folder}/{found.topic}.html",
@@ -72,7 +72,7 @@ def failure_page(*, client: str, period: str, topic: str, reason: str, trace: st
         "failure.html.j2",
         title=f"{topic_name(topic)} – {client}",
         client=client,
-        period=period,
+        period=period_name(period),
         topic=topic_name(topic),
         reason=reason,
         trace=trace,

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 from markupsafe import Markup
 
-from helpers.reporting.words import MISSING, _, day, money, number, percent
+from helpers.reporting.directions import contained, turns
+from helpers.reporting.words import MISSING, _, day, language, money, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date"]
 LONGEST_TEXT = 120
-# Control characters and the marks that turn the direction of text: harmless nowhere, needed never.
-UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,14 +57,21 @@ class Sentence:
 
 
 def clean(text: object) -> str:
-    """Text without control characters and direction marks."""
-    return UNSAFE.sub("", str(text))
+    """Text without control characters and without marks that would turn the direction of what stands around it."""
+    return contained(str(text))
 
 
 def shorten(text: object, longest: int = LONGEST_TEXT) -> str:
     """Clean text of at most `longest` characters."""
     plain = clean(text)
-    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
+    return plain if len(plain) <= longest else contained(plain[: longest - 1]) + "…"
+
+
+def bdi(text: object, longest: int = LONGEST_TEXT) -> Markup:
+    """A client's text in its own direction, as short as `shorten` makes it."""
+    plain = shorten(text, longest)
+    mark = Markup("<bdi>{}</bdi>") if turns(plain, within=language().direction) else Markup("{}")
+    return mark.format(plain)
 
 
 def table(
@@ -143,7 +148,7 @@ def _shown(value: Any, kind: Kind) -> str:
     if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return MISSING
     formats: dict[str, Callable[[Any], str]] = {
-        "text": shorten,
+        "text": bdi,
         "number": number,
         "decimal": lambda x: number(x, digits=2),
         "money": money,

@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, percent_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, day, language, number, percent
+from helpers.reporting.words import _, day, language, marked, number, percent
 from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
 from helpers.segmentation.schemes import RFM, prove_scheme
 from helpers.stats.bootstrap import percentile
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from matplotlib.axes import Axes
 
-NEW, REACTIVATED, LAPSED = "New", "Reactivated", "Lapsed"
+NEW, REACTIVATED, LAPSED = marked("New"), marked("Reactivated"), marked("Lapsed")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ class Playbook(Result):
         return [
             Decision(
                 id=f"playbook.{row.segment}",
-                text=f"{_(row.segment)}: {row.action}",
+                text=_("{segment}: {action}").format(segment=_(row.segment), action=row.action),
                 evidence="assumption",
                 value={"customers": row.customers},
             )

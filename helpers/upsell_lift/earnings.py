@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, label_end, money_axis, percent_axis
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, language, listing, money, number, percent
 from helpers.upsell_lift.average import Empty
 from helpers.upsell_lift.tree import describe
 from helpers.upsell_lift.verdict import value_number
@@ -235,23 +235,24 @@ class Earnings(Result):
         names = (_("no offer"), *labels[1:])
         parts = [
             _("{who}: {offer}").format(
-                who=_(" and ").join(self._answer(one, yes=yes) for one, yes in path) or _("everyone"), offer=offer
+                who=listing(self._answer(one, yes=yes) for one, yes in path) or _("everyone"), offer=offer
             )
             for path, offer in describe(tree, names)
         ]
         lost = proof.gives_up
-        text = _("A rule of at most two questions: {rule}. ").format(rule="; ".join(parts))
+        rule = _("A rule of at most two questions: {rule}.").format(rule="; ".join(parts))
+        ends = {"lost": lost.value, "low": lost.low, "high": lost.high}
         if lost.low > 0:
-            text += _("It gives up {lost} per {n} customers against picking one by one ({low} to {high}).")
+            text = _("It gives up {lost} per {n} customers against picking one by one ({low} to {high}).")
         elif lost.high < 0:
-            text += _("It earns {lost} per {n} customers more than picking one by one.")
-            return Sentence(text=text.format(lost=money(-PER * lost.value), n=number(PER)))
+            text = _("It earns {lost} per {n} customers more than picking one by one.")
+            ends["lost"] = -lost.value
         else:
-            text += _(
+            text = _(
                 "It is not shown to give anything up against picking one by one ({lost} per {n} customers, {low} to {high})."
             )
-        ends = {"lost": lost.value, "low": lost.low, "high": lost.high}
-        return Sentence(text=text.format(n=number(PER), **{name: money(PER * one) for name, one in ends.items()}))
+        told = text.format(n=number(PER), **{name: money(PER * one) for name, one in ends.items()})
+        return Sentence(text=f"{rule} {told}")
 
     def _answer(self, question: Question, *, yes: bool) -> str:
         """One answer in words."""

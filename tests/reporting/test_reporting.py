@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from babel.messages.catalog import Catalog
-from babel.messages.mofile import write_mo
+from babel.messages.pofile import write_po
 from PIL import Image
 
 from helpers.errors import DataError
@@ -264,8 +264,8 @@ def test_markdown_cells_and_words_are_looked_up_in_the_catalogue(tmp_path):
     catalogue = Catalog("vi")
     catalogue.add("# Title\n\nSome *prose*.\n\n## Part one", "# Tiêu đề\n\nVăn *xuôi*.\n\n## Phần một")
     catalogue.add("Method and definitions", "Phương pháp")
-    with (folder / "valuebook.mo").open("wb") as file:
-        write_mo(file, catalogue)
+    with (folder / "valuebook.po").open("wb") as file:
+        write_po(file, catalogue)
     words.use_language("vi_VN", "VND", catalogues=tmp_path)
     html = page()
     assert '<html lang="vi-VN" dir="ltr">' in html
