@@ -14,7 +14,7 @@ from helpers.reporting.words import MISSING, _, day, money, number, percent
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date"]
+Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date", "file"]
 LONGEST_TEXT = 120
 # Control characters and the marks that turn the direction of text: harmless nowhere, needed never.
 UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -26,7 +26,7 @@ class Column:
 
     Attributes:
         label: Its heading, with the unit.
-        kind: How its values are printed.
+        kind: How its values are printed; a `file` is the path of a published table, and is linked.
         low: Name of the frame's column with the lower end of the interval, printed beside the value.
         high: Name of the column with the upper end.
     """
@@ -123,6 +123,8 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
     cells = []
     for place, (key, column) in enumerate(columns.items()):
         shown = Markup("{}").format(_shown(row[key], column.kind))
+        if column.kind == "file" and shown != MISSING:
+            shown = Markup('<a href="{0}">{0}</a>').format(shown)
         if column.low and column.high:
             ends = [_shown(row[end], column.kind) for end in (column.low, column.high)]
             if MISSING not in ends:
@@ -135,7 +137,7 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
 
 
 def _numeric_class(column: Column) -> Markup:
-    return Markup("") if column.kind in {"text", "date"} else Markup(' class="num"')
+    return Markup("") if column.kind in {"text", "date", "file"} else Markup(' class="num"')
 
 
 def _shown(value: Any, kind: Kind) -> str:
@@ -150,5 +152,6 @@ def _shown(value: Any, kind: Kind) -> str:
         "share": percent,
         "signed_share": lambda x: percent(x, signed=True),
         "date": day,
+        "file": clean,
     }
     return formats[kind](value)

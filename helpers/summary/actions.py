@@ -29,10 +29,12 @@ class Actions(Result):
             `evidence` of the action (empty without one), `value` (expected of the customer, whatever is done) and `profit` (expected
             of the action; missing where it is not known).
         why: Why there are none; empty where there are.
+        method: How `value` was predicted.
     """
 
     customers: pd.DataFrame
     why: str = ""
+    method: str = ""
 
     def groups(self) -> pd.DataFrame:
         """One row a segment and action: `key`, `segment`, `kind`, `action`, `evidence`, `customers`, `value`, `profit`."""
@@ -129,7 +131,7 @@ class Actions(Result):
         if self.customers.empty:
             return Sentence(text=self.why)
         text = _(
-            "{n} customers have one action each. An offer that has been proven comes before an entry of the "
+            "{n} customers have one action each. An offer that its report advises comes before an entry of the "
             "playbook; who is held out of the offers is left alone, so that they can be judged. The list is in "
             "{file}."
         )
@@ -139,23 +141,50 @@ class Actions(Result):
         """The actions by segment."""
         if self.customers.empty:
             return self.sentence()
-        rows = self.groups()
+        rows = self.by_segment()
         rows["name"] = [_(segment) if segment else _("In no segment") for segment in rows["segment"]]
-        rows["grade"] = [grade_words()[one] if one else "–" for one in rows["evidence"]]
         currency = language().currency
-        columns = {
-            "name": Column(label=_("Segment")),
-            "action": Column(label=_("Action")),
-            "grade": Column(label=_("Evidence")),
-            "customers": Column(label=_("Customers"), kind="number"),
-            "value": Column(label=_("Expected of them, {currency}").format(currency=currency), kind="money"),
-            "profit": Column(label=_("Expected of the action, {currency}").format(currency=currency), kind="money"),
+        columns = {"name": Column(label=_("Segment"))}
+        if rows["offer"].sum() > 0:
+            columns |= {
+                "offer": Column(label=_("Get the offer"), kind="number"),
+                "profit": Column(label=_("Expected of the offer, {currency}").format(currency=currency), kind="money"),
+                "hold": Column(label=_("Left alone, held out"), kind="number"),
+            }
+        columns |= {
+            "rest": Column(label=_("All others"), kind="number"),
+            "action": Column(label=_("What to try with them")),
+            "value": Column(label=_("Expected of the segment, {currency}").format(currency=currency), kind="money"),
         }
         foot = _(
-            "n = {n} customers. What is expected of customers comes whatever is done, and is no effect of the "
-            "action. Test what is an assumption against a control group before relying on it."
-        ).format(n=number(len(self.customers)))
+            "n = {n} customers. Evidence of the offer: {grade}; its profit here is what its list expects of each "
+            "customer, and what was shown of all of them stands among the levers. What to try with all others is an "
+            "assumption: test it against a control group. What is expected of a segment comes whatever is done. "
+            "{method}"
+        )
+        if not rows["offer"].sum() > 0:
+            foot = _(
+                "n = {n} customers. What to try is an assumption: test it against a control group. What is expected "
+                "of a segment comes whatever is done. {method}"
+            )
+        foot = foot.format(n=number(len(self.customers)), grade=self._grade(), method=self.method)
         return table(rows, columns, title=_("What to do with each segment"), foot=foot, rows=len(rows))
+
+    def by_segment(self) -> pd.DataFrame:
+        """One row a segment, the most valuable first: `segment`, customers of each kind, `action` of the others, `value`, `profit`."""
+        kinds = self.customers.assign(kind=self.customers["kind"].replace({"playbook": "rest", "none": "rest"}))
+        rows = pd.crosstab(kinds["segment"], kinds["kind"]).reindex(columns=["offer", "hold", "rest"], fill_value=0)
+        by = self.customers.groupby("segment")
+        rows["value"], rows["profit"] = by["value"].agg(_sum), by["profit"].agg(_sum)
+        rest = kinds[kinds["kind"] == "rest"].drop_duplicates("segment").set_index("segment")["action"]
+        rows["action"] = rest.reindex(rows.index).fillna("–")
+        # Those in no segment are no segment: they come last.
+        rows = rows.reset_index().sort_values("value", ascending=False, na_position="last", kind="stable")
+        return rows.reset_index(drop=True)
+
+    def _grade(self) -> str:
+        offered = self.customers.loc[self.customers["kind"] == "offer", "evidence"]
+        return grade_words()[offered.iloc[0]] if len(offered) else "–"
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
@@ -176,23 +205,23 @@ def actions(sources: Sources) -> Actions:
             first=sources.why_not("segmentation"), second=sources.why_not("upsell_lift")
         )
         return Actions(customers=pd.DataFrame(columns=list(COLUMNS)), why=why)
-    parts = [one for one in (segments, offers) if one is not None]
-    everyone = pd.Index(pd.unique(pd.concat([one["customer_id"] for one in parts], ignore_index=True)))
-    rows = pd.DataFrame(
-        {"customer_id": everyone, "segment": "", "kind": "none", "action": "", "evidence": "", "value": np.nan}
-    )
-    rows["profit"] = np.nan
-    for own in parts:
-        known = own.set_index("customer_id")
-        at = rows["customer_id"].isin(known.index).to_numpy()
-        for name in known.columns:
-            rows.loc[at, name] = known.loc[rows.loc[at, "customer_id"], name].to_numpy()
+    # What the list says of a customer comes before what the segmentation says.
+    parts = [one.set_index("customer_id") for one in (offers, segments) if one is not None and len(one)]
+    rows = parts[0] if parts else pd.DataFrame(index=pd.Index([], name="customer_id"))
+    for own in parts[1:]:
+        rows = rows.combine_first(own)
+    rows = rows.reset_index().reindex(columns=list(COLUMNS))
+    rows = rows.astype({"value": float, "profit": float})
+    for name, otherwise in {"segment": "", "kind": "none", "action": "", "evidence": ""}.items():
+        rows[name] = rows[name].astype(object).where(rows[name].notna(), otherwise).astype(str)
     rows.loc[rows["action"] == "", "action"] = _("No entry in the playbook.")
     order = rows["kind"].map({"offer": 0, "hold": 1, "playbook": 2, "none": 3})
     rows = rows.assign(order=order).sort_values(
         ["order", "profit", "value"], ascending=[True, False, False], kind="stable"
     )
-    return Actions(customers=rows[list(COLUMNS)].reset_index(drop=True))
+    found = sources.usable("segmentation")
+    told = found.definitions.get("value.predicted_mean") if found else None
+    return Actions(customers=rows[list(COLUMNS)].reset_index(drop=True), method=told.text if told else "")
 
 
 def slug(name: str) -> str:

@@ -125,7 +125,7 @@ def from_tests(sources: Sources, effort: Effort) -> list[Lever]:
         kind: Kind = "rollout" if decision.value["answer"] == "ship" else "avoided"
         rows = None if worth is None else _of_variant(worth, test, decision.value.get("variant"))
         shown = test.replace("_", " ").capitalize() if rows is None or rows.empty else str(rows.iloc[0]["name"])
-        text = _("Roll out: {test}") if kind == "rollout" else _("Not rolled out, loss avoided: {test}")
+        text = _("Roll out {test}") if kind == "rollout" else _("Loss avoided, not rolled out: {test}")
         common: dict[str, Any] = {
             "id": f"{kind}.{test}", "kind": kind, "name": text.format(test=shown), "topic": "ab_test",
             "effort": getattr(effort, kind), "evidence": decision.evidence, "advice": decision.text,

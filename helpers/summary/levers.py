@@ -157,6 +157,7 @@ class Levers(Result):
             "grade": Column(label=_("Evidence")),
             "work": Column(label=_("Effort")),
             "reach": Column(label=_("Who")),
+            "customers_file": Column(label=_("List"), kind="file"),
             "n": Column(label=_("n"), kind="number"),
             "source": Column(label=_("Taken from")),
         }  # fmt: skip
@@ -173,7 +174,9 @@ class Levers(Result):
         missing = [one for one in self.each if not one.told]
         if not missing:
             return Sentence(text=_("Every lever can be told."))
-        rows = pd.DataFrame({"name": [one.name for one in missing], "why": [one.why for one in missing]})
+        whys = dict.fromkeys(one.why for one in missing)
+        names = ["; ".join(one.name for one in missing if one.why == why) for why in whys]
+        rows = pd.DataFrame({"name": names, "why": list(whys)})
         columns = {"name": Column(label=_("Lever")), "why": Column(label=_("Why it cannot be told"))}
         return table(rows, columns, title=_("Levers that cannot be told"), rows=len(rows))
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from helpers.reporting.findings import CheckStatus, Decision, Findings, Number
 
 CURRENCY_CODE = 3
-LONGEST_WHY = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,14 +87,13 @@ class Sources(Result):
         found = self.found.get(topic)
         if found is None:
             return _("{topic} has not been run for this study.").format(topic=topic)
-        reason = (found.reason or "")[:LONGEST_WHY]
         texts = {
             "skipped": _("{topic} was not run: {reason}"),
-            "failed": _("{topic} failed: {reason}"),
-            "blocked": _("{topic} must not be used: {reason}"),
+            "failed": _("{topic} failed; why is said below."),
+            "blocked": _("{topic} holds back what it found; why is said below."),
         }
         text = texts.get(found.status, _("{topic} has nothing to say about it."))
-        return text.format(topic=topic, reason=reason)
+        return text.format(topic=topic, reason=found.reason)
 
     def checks(self) -> list[Check]:
         """Whether the sources are of one client, period, currency, horizon and state of the data, and may all be used."""

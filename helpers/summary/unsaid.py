@@ -81,6 +81,17 @@ def unsaid(sources: Sources, *, cac: float | None) -> Unsaid:
             rows.append((topic, what, found.reason or "", needed))
         else:
             rows += _checks(found, topic)
+    people = sources.usable("segmentation")
+    if people and "customers" not in people.provenance.get("data", {}):
+        why = _("The client brought no table customers.")
+        rows.append(
+            (
+                "segmentation",
+                _("How segments differ by age, region, plan and the like"),
+                why,
+                _("The table customers, in data.tables of the params."),
+            )
+        )
     if cac is None and sources.usable("clv"):
         why = _("economics.cac of the params is not given.")
         rows.append(

@@ -40,34 +40,14 @@ class Verdict(Result):
         if not self.sources.agree:
             return _("No verdict: what the topics found does not belong together. See the checks.")
         if (first := self.levers.first) is not None:
-            return self._told(
-                {
-                    "experiment": _(
-                        "First: {lever}. Expect {value} of profit within {months} months ({ends}, {level} "
-                        "interval); an experiment shows it."
-                    ),
-                    "causal": _(
-                        "First: {lever}. Expect {value} of profit within {months} months ({ends}, {level} "
-                        "interval); customers were made comparable, but not by chance."
-                    ),
-                }.get(
-                    first.evidence,
-                    _(
-                        "First: {lever}. It may bring {value} within {months} months ({ends}, {level} interval), "
-                        "but no experiment has shown it."
-                    ),
-                ),
-                first,
-            )
+            return self._told(_first_text(first), first)
         if (best := self.levers.to_try) is not None:
-            return self._told(
-                _(
-                    "No lever has been shown to bring anything yet. Of what can be supposed, this would be worth "
-                    "most: {lever}, {value} within {months} months ({ends}, {level} interval). Find something that "
-                    "brings it about, and test it."
-                ),
-                best,
+            text = _(
+                "No lever has been shown to bring anything yet. Of what can be supposed, this would be worth most: "
+                "{lever}, {value} within {months} months ({ends}, {level} interval). Find something that brings it "
+                "about, and test it."
             )
+            return self._told(text, best)
         nothing = _("No lever has been shown to bring anything yet.")
         return f"{nothing} {self.change.text()}" if self.change.now is not None else nothing
 
@@ -102,3 +82,26 @@ class Verdict(Result):
 def verdict(sources: Sources, levers: Levers, change: Change, actions: Actions) -> Verdict:
     """What the study says is to be done first."""
     return Verdict(sources=sources, levers=levers, change=change, actions=actions)
+
+
+def _first_text(first: Lever) -> str:
+    """The sentence of the first lever: what has been shown of it, and what is taken for granted."""
+    if first.evidence == "experiment" and first.kind == "rollout":
+        return _(
+            "{lever}: this comes first. Expect {value} of profit within {months} months ({ends}, {level} interval). "
+            "An experiment has shown the effect; that it lasts so long is assumed."
+        )
+    if first.evidence == "experiment":
+        return _(
+            "{lever}: this comes first. Expect {value} of profit within {months} months ({ends}, {level} interval). "
+            "An experiment has shown it."
+        )
+    if first.evidence == "causal":
+        return _(
+            "{lever}: this comes first. Expect {value} of profit within {months} months ({ends}, {level} interval). "
+            "Customers were made comparable, but not by chance."
+        )
+    return _(
+        "{lever}: this comes first. It may bring {value} within {months} months ({ends}, {level} interval), but no "
+        "experiment has shown it."
+    )
