@@ -182,21 +182,25 @@ class Levers(Result):
 
     def figure(self) -> Figure | Table:
         """Each lever's interval; the empty table where none can be told."""
-        shown = [one for one in self.told if one.low is not None and one.high is not None]
+        shown = [
+            (one, value, low, high)
+            for one in self.told
+            if (value := one.value) is not None and (low := one.low) is not None and (high := one.high) is not None
+        ]
         if not shown:
             return self.table()
 
         def draw(axes: Axes, theme: Theme) -> None:
             axes.axvline(0, color=theme.muted, linewidth=1)
-            for place, one in enumerate(shown):
+            for place, (one, value, low, high) in enumerate(shown):
                 colour = theme.accent if one is self.first else theme.context if one.what_if else theme.ink
-                axes.plot([one.low, one.high], [place, place], color=colour, linewidth=3)
-                axes.plot(one.value, place, "o", color=colour, markersize=7)
+                axes.plot([low, high], [place, place], color=colour, linewidth=3)
+                axes.plot(value, place, "o", color=colour, markersize=7)
                 axes.annotate(
-                    f"{money(one.value, compact=True)}, {grade_words()[one.evidence]}", (one.value, place), ha="center",
+                    f"{money(value, compact=True)}, {grade_words()[one.evidence]}", (value, place), ha="center",
                     va="bottom", xytext=(0, 6), textcoords="offset points", color=theme.ink, fontsize=9, annotation_clip=False,
                 )  # fmt: skip
-            axes.set_yticks(range(len(shown)), [label(one.name) for one in shown])
+            axes.set_yticks(range(len(shown)), [label(one.name) for one, *_ends in shown])
             axes.tick_params(axis="y", labelcolor=theme.ink)
             axes.set_ylim(len(shown) - 0.4, -0.75)
             axes.margins(x=0.12)
@@ -217,7 +221,7 @@ class Levers(Result):
                 level=self._level()
             ),
             alt="; ".join(
-                f"{one.name} {money(one.value)} ({interval(one.low, one.high, language().currency)})" for one in shown
+                f"{one.name} {money(value)} ({interval(low, high, language().currency)})" for one, value, low, high in shown
             ),
             data=self.table(),
             height=max(1.6, 0.62 * len(shown) + 0.8),

@@ -160,7 +160,7 @@ def log(earlier: Sequence[Findings], done: Sequence[Done], now: Mapping[str, Num
 def _row(
     found: Findings, decision: Decision, done: Done | None, now: Mapping[str, Number], sources: Sources
 ) -> dict[str, Any]:
-    key = decision.value.get("number")
+    key = str(decision.value.get("number") or "")
     then, today = found.numbers.get(key), now.get(key)
     known = then or today
     row: dict[str, Any] = {
