@@ -113,8 +113,6 @@ def test_what_a_topic_found_in_the_period_before_counts_where_it_goes_on_from_th
 
 
 def test_what_the_summary_found_in_any_earlier_period_counts_and_what_others_found_in_this_one(small):
-    for topic in ("pulse", "summary"):
-        small.notebook(topic, "1")
     small.client("acme")
     made = make_plan(names=[], periods=["2024-03"], chosen=["summary"], params=small.params)
     (job,) = made.jobs
