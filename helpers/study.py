@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import subprocess
@@ -22,14 +21,17 @@ from helpers.params import ROOT, expand, load_params, params_folder, read_yaml, 
 from helpers.periods import Period, check_period_name, resolve_period
 from helpers.reporting import figures
 from helpers.reporting.export import write_excel, write_json, write_parquet
-from helpers.reporting.findings import Findings, Result, gather
+from helpers.reporting.findings import Result, gather
 from helpers.reporting.health import DataHealth
 from helpers.reporting.tables import Sentence
 from helpers.reporting.words import _, day, foreign, listing, period_name, use_language
+from helpers.shelf import earlier_findings, read_findings
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
+
+    from helpers.reporting.findings import Findings
 
 LIBRARIES = (
     "duckdb",
@@ -134,6 +136,16 @@ class Study:
         if findings.status not in {"ok", "warn"} or table not in findings.tables:
             return None
         return pd.read_parquet(self.folder / findings.tables[table])
+
+    def others(self) -> dict[str, Findings]:
+        """What all other topics found for this study, whatever their state, by topic."""
+        paths = {name: self.folder / f"{name}.json" for name in topics() if name != self.topic}
+        return {name: read_findings(path) for name, path in paths.items() if path.is_file()}
+
+    def earlier(self) -> tuple[Findings, ...]:
+        """What this topic found for the client in all earlier periods, the oldest first."""
+        paths = earlier_findings(self.folder.parent, self.topic, before=self.period.label)
+        return tuple(read_findings(path) for path in paths)
 
     @cached_property
     def health(self) -> DataHealth:
@@ -291,11 +303,6 @@ def reports_folder() -> Path:
 def study_folder(client: str, period: str) -> Path:
     """Folder of one study; both names were checked when they were parsed."""
     return reports_folder() / client / period
-
-
-def read_findings(path: Path) -> Findings:
-    """Findings from a `<topic>.json`."""
-    return Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
 def code_version() -> str:

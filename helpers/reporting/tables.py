@@ -14,7 +14,7 @@ from helpers.reporting.words import MISSING, _, day, language, money, number, pe
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date"]
+Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date", "file"]
 LONGEST_TEXT = 120
 
 
@@ -24,7 +24,7 @@ class Column:
 
     Attributes:
         label: Its heading, with the unit.
-        kind: How its values are printed.
+        kind: How its values are printed; a `file` is the path of a published table, and is linked.
         low: Name of the frame's column with the lower end of the interval, printed beside the value.
         high: Name of the column with the upper end.
     """
@@ -128,6 +128,8 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
     cells = []
     for place, (key, column) in enumerate(columns.items()):
         shown = Markup("{}").format(_shown(row[key], column.kind))
+        if column.kind == "file" and shown != MISSING:
+            shown = Markup('<a href="{0}">{0}</a>').format(shown)
         if column.low and column.high:
             ends = [_shown(row[end], column.kind) for end in (column.low, column.high)]
             if MISSING not in ends:
@@ -140,7 +142,7 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
 
 
 def _numeric_class(column: Column) -> Markup:
-    return Markup("") if column.kind in {"text", "date"} else Markup(' class="num"')
+    return Markup("") if column.kind in {"text", "date", "file"} else Markup(' class="num"')
 
 
 def _shown(value: Any, kind: Kind) -> str:
@@ -155,5 +157,6 @@ def _shown(value: Any, kind: Kind) -> str:
         "share": percent,
         "signed_share": lambda x: percent(x, signed=True),
         "date": day,
+        "file": clean,
     }
     return formats[kind](value)

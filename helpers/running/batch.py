@@ -14,7 +14,7 @@ from helpers.running.ingredients import ingredients
 from helpers.running.kernels import Guard, InterruptedJobError, Kind, kind_of
 from helpers.running.plan import previous
 from helpers.running.records import FOLDER, inside, read_record, told
-from helpers.study import read_findings
+from helpers.shelf import read_findings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -171,7 +171,7 @@ def list_all(params: ParamsDir = None, reports: ReportsDir = None) -> None:
     folder, target = _params(params), _reports(reports)
     from helpers.running.plan import available_topics
     from helpers.running.progress import STATUS_STYLE
-    from helpers.study import read_findings
+    from helpers.shelf import read_findings
 
     table = Table("client", "period", *available_topics(), box=None, header_style="bold")
     for client in clients(folder):

@@ -35,7 +35,7 @@ class Playbook(Result):
                 id=f"playbook.{row.segment}",
                 text=_("{segment}: {action}").format(segment=_(row.segment), action=row.action),
                 evidence="assumption",
-                value={"customers": row.customers},
+                value={"customers": row.customers, "segment": row.segment, "action": row.action},
             )
             for row in self.entries.itertuples()
             if row.action

@@ -30,7 +30,7 @@ def test_a_run_over_all_clients_ends_well_and_leaves_every_page(ran):
         names = {path.name for path in folder.iterdir()}
         wanted = {
             f"{topic}.{suffix}"
-            for topic in ("pulse", "segmentation", "clv", "ab_test")
+            for topic in ("pulse", "segmentation", "clv", "ab_test", "summary")
             for suffix in ("html", "ipynb", "json")
         }
         if who == "refunds":
