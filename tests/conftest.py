@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from helpers.data.demo import make_demo
-from helpers.reporting import figures
+from helpers.reporting import tokens
 from helpers.reporting.words import use_language
 
 ROOT = Path(__file__).parents[1]
@@ -24,7 +24,7 @@ FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "-
 def english():
     """Every test begins in English, pounds and the kit's own green."""
     use_language("en_GB", "GBP")
-    figures.use_accent("#0b6e4f")
+    tokens.use_accent("#0b6e4f")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup, escape
 
-from helpers.reporting import figures
+from helpers.reporting import tokens
 from helpers.reporting.tables import clean
 from helpers.reporting.words import _, day, interval, language, number, percent, plural, quantity
 
@@ -103,7 +103,7 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
         ]
     if not heading:
         raise ValueError("the notebook has no H1 to be the report's title")
-    figures.use_accent(brand.colour)
+    tokens.use_accent(brand.colour)
     body, _resources = _exporter().from_notebook_node(shown)
     # The exporter names headings only together with a link of its own on each. Prose alone has bare ones, in the same order.
     names = iter([escape(item["id"]) for item in contents])
@@ -146,9 +146,7 @@ def _empty(section: list[Any]) -> bool:
 
 def page(template: str, *, title: str, **values: Any) -> str:
     """A page from one of the templates, with the shared style and a policy that lets nothing else in."""
-    light, dark = figures.themes()
-    css = (TEMPLATE / "report.css").read_text(encoding="utf-8")
-    css = css.replace("ACCENT_LIGHT", light.accent).replace("ACCENT_DARK", dark.accent)
+    css = tokens.variables() + (TEMPLATE / "report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; script-src 'none'; "

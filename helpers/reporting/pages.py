@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from helpers.params import ROOT
-from helpers.reporting import figures
+from helpers.reporting import tokens
 from helpers.reporting.html import Brand, cards, logo, page, status_word
 from helpers.reporting.words import _
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def study_page(*, brand: Brand, period: str, findings: Sequence[Findings]) -> str:
     """`reports/<client>/<period>/index.html`: each topic with its state, headline and cards."""
-    figures.use_accent(brand.colour)
+    tokens.use_accent(brand.colour)
     topics = [
         {
             "name": topic_name(found.topic),
@@ -45,7 +45,7 @@ def study_page(*, brand: Brand, period: str, findings: Sequence[Findings]) -> st
 
 def portal_page(studies: Sequence[Sequence[Findings]]) -> str:
     """`reports/index.html`: every client and period with state and headline."""
-    figures.use_accent(figures.LIGHT.accent)
+    tokens.use_accent(tokens.KIT_COLOUR)
     rows: list[dict[str, Any]] = []
     for findings in studies:
         for place, found in enumerate(findings):

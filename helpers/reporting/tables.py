@@ -14,7 +14,7 @@ from helpers.reporting.words import MISSING, _, day, money, number, percent
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date"]
+Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date", "printed"]
 LONGEST_TEXT = 120
 # Control characters and the marks that turn the direction of text: harmless nowhere, needed never.
 UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -26,7 +26,7 @@ class Column:
 
     Attributes:
         label: Its heading, with the unit.
-        kind: How its values are printed.
+        kind: How its values are printed; `printed` for numbers that are text already, each in its own unit.
         low: Name of the frame's column with the lower end of the interval, printed beside the value.
         high: Name of the column with the upper end.
     """
@@ -144,6 +144,7 @@ def _shown(value: Any, kind: Kind) -> str:
         return MISSING
     formats: dict[str, Callable[[Any], str]] = {
         "text": shorten,
+        "printed": shorten,
         "number": number,
         "decimal": lambda x: number(x, digits=2),
         "money": money,
