@@ -79,6 +79,11 @@ def use_accent(colour: str) -> None:
     _accent.set(colour)
 
 
+def accent() -> str:
+    """The client's colour as it was given."""
+    return _accent.get()
+
+
 def themes() -> tuple[Theme, Theme]:
     """The light and the dark theme with the active accent."""
     light, dark = (_with_accent(theme, readable(_accent.get(), theme.paper)) for theme in (LIGHT, DARK))

@@ -73,7 +73,7 @@ def pages(demo_reports, tmp_path_factory):
 
 
 def _pages(study, folder, locale, currency):
-    look = brand(load_params("demo"))
+    look = brand(load_params("demo", folder=ROOT / "params"))
     found = [read_findings(path) for path in sorted(study.glob("*.json")) if path.stem != "manifest"]
     told = folder / "demo" / study.name
     use_language(locale, currency)
