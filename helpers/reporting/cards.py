@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from helpers.reporting.words import _, interval, language, number, percent, quantity, use_language
+from helpers.reporting.words import _, interval, number, percent, quantity
 
 if TYPE_CHECKING:
     from helpers.reporting.findings import Findings, Number
@@ -43,7 +43,11 @@ def trend(findings: Findings, before: Findings | None) -> Card | None:
     for key in findings.cards if findings.status in USABLE else ():
         if lines := [line for line in (_change(key, findings), _then(key, findings, before)) if line]:
             found = findings.numbers[key]
-            return Card(name=findings.definitions[found.definition].name, value=_printed(found), lines=tuple(lines))
+            return Card(
+                name=findings.definitions[found.definition].name,
+                value=quantity(found.value, found.unit),
+                lines=tuple(lines),
+            )
     return None
 
 
@@ -57,16 +61,9 @@ def _card(key: str, findings: Findings, before: Findings | None) -> Card:
     )
     return Card(
         name=findings.definitions[found.definition].name,
-        value=_printed(found),
+        value=quantity(found.value, found.unit),
         lines=tuple(line for line in lines if line),
     )
-
-
-def _printed(found: Number) -> str:
-    """The number in its own unit: pages over several clients print several currencies."""
-    if len(found.unit) == 3 and found.unit.isupper() and found.unit != language().currency:  # noqa: PLR2004 - ISO 4217
-        use_language(str(language().locale), found.unit)
-    return quantity(found.value, found.unit)
 
 
 def _interval(found: Number) -> str:
@@ -94,4 +91,4 @@ def _then(key: str, findings: Findings, before: Findings | None) -> str:
         or (then.unit, then.definition) != (now.unit, now.definition)
     ):
         return ""
-    return _("{value} in {period}").format(value=_printed(then), period=before.period)
+    return _("{value} in {period}").format(value=quantity(then.value, then.unit), period=before.period)

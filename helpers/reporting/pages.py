@@ -13,13 +13,14 @@ from helpers.reporting import tokens
 from helpers.reporting.cards import cards, trend
 from helpers.reporting.html import TEMPLATE, Brand, evidence_words, logo, page, status_word
 from helpers.reporting.tables import clean, shorten
-from helpers.reporting.words import _
+from helpers.reporting.words import _, language, use_language
 
 SUMMARY = "summary"
 # Whose headline and numbers speak for a study.
 FIRST = (SUMMARY, "pulse")
 WORST = ("skipped", "ok", "warn", "blocked", "failed")
 LONGEST = 300
+CURRENCY = re.compile(r"[A-Z]{3}$")
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,6 +91,9 @@ def portal_page(studies: Sequence[Sequence[Findings]]) -> str:
 
 def _row(findings: Sequence[Findings], before: Sequence[Findings]) -> dict[str, Any]:
     """A study as a row: the state of its worst topic, the headline and the trend of the first that has one."""
+    currencies = {number.unit for found in findings for number in found.numbers.values() if CURRENCY.match(number.unit)}
+    if len(currencies) == 1:
+        use_language(str(language().locale), currencies.pop())
     first = sorted(findings, key=lambda found: FIRST.index(found.topic) if found.topic in FIRST else len(FIRST))
     worst = max(findings, key=lambda found: WORST.index(found.status))
     earlier = {found.topic: found for found in before}

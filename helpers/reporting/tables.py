@@ -135,7 +135,9 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
 
 
 def _numeric_class(column: Column) -> Markup:
-    return Markup("") if column.kind in {"text", "date"} else Markup(' class="num"')
+    if column.kind in {"text", "date"}:
+        return Markup("")
+    return Markup(' class="num printed"') if column.kind == "printed" else Markup(' class="num"')
 
 
 def _shown(value: Any, kind: Kind) -> str:

@@ -90,3 +90,16 @@ def _pages(study, folder, locale, currency):
     write_text(folder / "index.html", portal_page([[*found, absent]]))
     use_language("en_GB", "GBP")
     return folder
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory):
+    """A portal over four studies of two clients."""
+    path = tmp_path_factory.mktemp("portal") / "index.html"
+    studies = [
+        [Findings(client=client, period=period, topic="pulse", status="ok", headline=f"What {client} did.")]
+        for client in ("acme", "demo")
+        for period in ("2024-Q3", "2024-Q4")
+    ]
+    write_text(path, portal_page(studies))
+    return path
