@@ -113,7 +113,7 @@ def table(
         notes.append(told.format(shown=number(rows), all=number(len(frame)), file=file))
     under = Markup('<p class="foot">{}</p>').format(clean(" ".join(notes))) if notes else ""
     html = Markup(
-        '<div class="table" role="region" aria-label="{title}" tabindex="0"><table><caption>{title}</caption>'
+        '<div class="table" role="group" aria-label="{title}" tabindex="0"><table><caption>{title}</caption>'
         "<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{under}"
     ).format(title=clean(title), heads=heads, body=body, under=under)
     return Table(title=title, html=str(html))
