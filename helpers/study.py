@@ -19,7 +19,7 @@ from helpers.data.load import Tables, load_tables
 from helpers.errors import ParamsError, TopicSkippedError
 from helpers.params import ROOT, expand, load_params, params_folder, read_yaml, topics
 from helpers.periods import Period, check_period_name, resolve_period
-from helpers.reporting import figures
+from helpers.reporting import tokens
 from helpers.reporting.export import write_excel, write_json, write_parquet
 from helpers.reporting.findings import Result, gather
 from helpers.reporting.health import DataHealth
@@ -257,7 +257,7 @@ def open_study(client: str, period: str = "latest", *, notebook: str) -> Study:
     tables = load_tables(params, names=(*names, *topic.OPTIONAL), expand=expand)
     chosen = resolve_period(period, first=tables.first, last=tables.last, grain=params.periods.grain)
     use_language(params.locale, params.currency)
-    figures.use_accent(params.brand.colour)
+    tokens.use_accent(params.brand.colour)
     return Study(
         client=client,
         topic=notebook,

@@ -39,7 +39,7 @@ def _forest(one: Analysis) -> Figure:
     names = [shown_metric(own.cell.metric) + (f", {own.cell.variant}" if many else "") for own in rows]
 
     def draw(axes: Axes, theme: Theme) -> None:
-        colours = {"better": theme.accent, "worse": theme.bad, "non_inferior": theme.accent}
+        colours = {"better": theme.accent, "worse": theme.warn, "non_inferior": theme.accent}
         axes.axvline(0, color=theme.muted, linewidth=1)
         for place, own in enumerate(rows):
             low, high, value = own.effect.lift.low, own.effect.lift.high, own.effect.lift.value or 0.0

@@ -168,12 +168,8 @@ class ContractBacktest(Result):
             axes.fill_between(shown["days"], shown["low"], shown["high"], color=theme.accent, alpha=0.18, linewidth=0)
             axes.plot(shown["days"], shown["predicted"], color=theme.accent)
             axes.plot(shown["days"], shown["actual"], color=theme.ink)
-            # Lines that end close to one another would be labelled one over the other.
-            apart = 0.03 if end["predicted"] >= end["actual"] else -0.03
-            near = abs(end["predicted"] - end["actual"]) < 2 * abs(apart)
-            shift = apart if near else 0.0
-            label_end(axes, end["days"], end["predicted"] + shift, _("predicted"), theme.accent)
-            label_end(axes, end["days"], end["actual"] - shift, _("actual"), theme.ink)
+            label_end(axes, end["days"], end["predicted"], _("predicted"), theme.accent)
+            label_end(axes, end["days"], end["actual"], _("actual"), theme.ink)
             percent_axis(axes.yaxis)
             axes.set(xlabel=_("Days since the model was fitted"), ylim=(0, 1.02), xlim=(0, end["days"]))
 

@@ -62,9 +62,11 @@ class Silence(Result):
             accent, paper = np.array(to_rgb(theme.accent)), np.array(to_rgb(theme.paper))
             shades = [tuple(paper + (accent - paper) * share) for share in np.linspace(0.0, 0.9, len(LEVELS) - 1)]
             axes.contourf(self.days, self.orders[1:], self.grid[1:], levels=LEVELS, colors=shades)
-            if (self.grid[1:] < EVEN).any() and (self.grid[1:] > EVEN).any():
+            crossed = [level for level in LEVELS[1:-1] if self.grid[1:].min() < level < self.grid[1:].max()]
+            if crossed:
+                widths = [1.5 if level == EVEN else 0.6 for level in crossed]
                 line = axes.contour(
-                    self.days, self.orders[1:], self.grid[1:], levels=[EVEN], colors=theme.ink, linewidths=1.5
+                    self.days, self.orders[1:], self.grid[1:], levels=crossed, colors=theme.ink, linewidths=widths
                 )
                 axes.clabel(line, fmt=lambda level: percent(level, digits=0), fontsize=9)
             axes.set_yticks(self.orders[1 :: 1 + len(self.orders) // 9])

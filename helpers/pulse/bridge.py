@@ -146,11 +146,23 @@ class Bridge(Result):
             colours = [theme.accent if key == largest else theme.context for key in EFFECTS]
             axes.bar([0, 5], [before, now], color=theme.muted, width=0.6)
             axes.bar(range(1, 5), values, bottom=starts, color=colours, width=0.6)
-            tops = [before, *(np.maximum(starts, starts + values)), now]
+            ends = np.array(
+                [
+                    max(start, start + np.nanmax([self.effects[key], self.high[key]]))
+                    for key, start in zip(EFFECTS, starts, strict=True)
+                ]
+            )
+            tops = [before, *ends, now]
             texts = [money(before), *(money(value, signed=True) for value in values), money(now)]
             for place, (top, text) in enumerate(zip(tops, texts, strict=True)):
                 axes.annotate(text, (place, top), xytext=(0, 4), textcoords="offset points", ha="center")
+            for place, (key, start) in enumerate(zip(EFFECTS, starts, strict=True), start=1):
+                # A part near nothing would be no bar at all: a line says where it stands.
+                axes.hlines(start + self.effects[key], place - 0.3, place + 0.3, color=colours[place - 1], linewidth=2)
+                if np.isfinite(self.low[key]) and np.isfinite(self.high[key]):
+                    axes.vlines(place, start + self.low[key], start + self.high[key], color=theme.ink, linewidth=1)
             axes.set_xticks(range(6), labels)
+            axes.grid(visible=False)
             axes.set_ylim(min(0.0, *starts, now), 1.14 * max(tops))
             money_axis(axes.yaxis)
 

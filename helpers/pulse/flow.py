@@ -112,7 +112,7 @@ class Flow(Result):
         signed = [-counts[group] if group == "lapsed" else counts[group] for group in GROUPS]
 
         def draw(axes: Axes, theme: Theme) -> None:
-            colours = [theme.accent, theme.context, theme.context, theme.warn]
+            colours = [theme.accent, theme.context, theme.context, theme.muted]
             places = np.arange(len(GROUPS))[::-1]
             axes.barh(places, signed, color=colours, height=0.6)
             axes.axvline(0, color=theme.muted, linewidth=1)

@@ -102,10 +102,10 @@ class Kpis(Result):
             )
         columns = {
             "kpi": Column(label=_("KPI")),
-            "value": Column(label=_("Value")),
-            "interval": Column(label=_("Interval")),
-            "last": Column(label=_("On the period before")),
-            "year": Column(label=_("On a year ago")),
+            "value": Column(label=_("Value"), kind="printed"),
+            "interval": Column(label=_("Interval"), kind="printed"),
+            "last": Column(label=_("On the period before"), kind="printed"),
+            "year": Column(label=_("On a year ago"), kind="printed"),
             "n": Column(label=_("n"), kind="number"),
         }
         level = next((found.level for found in self.found.values() if found.level), 0.95)

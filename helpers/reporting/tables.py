@@ -14,7 +14,7 @@ from helpers.reporting.words import MISSING, _, day, language, money, number, pe
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date", "file"]
+Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date", "printed", "file"]
 LONGEST_TEXT = 120
 
 
@@ -24,7 +24,8 @@ class Column:
 
     Attributes:
         label: Its heading, with the unit.
-        kind: How its values are printed; a `file` is the path of a published table, and is linked.
+        kind: How its values are printed; `printed` for numbers that are text already, each in its own unit; a `file` is the
+            path of a published table, and is linked.
         low: Name of the frame's column with the lower end of the interval, printed beside the value.
         high: Name of the column with the upper end.
     """
@@ -118,7 +119,7 @@ def table(
         notes.append(told.format(shown=number(rows), all=number(len(frame)), file=file))
     under = Markup('<p class="foot">{}</p>').format(clean(" ".join(notes))) if notes else ""
     html = Markup(
-        '<div class="table" role="region" aria-label="{title}" tabindex="0"><table><caption>{title}</caption>'
+        '<div class="table" role="group" aria-label="{title}" tabindex="0"><table><caption>{title}</caption>'
         "<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{under}"
     ).format(title=clean(title), heads=heads, body=body, under=under)
     return Table(title=title, html=str(html))
@@ -142,7 +143,9 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
 
 
 def _numeric_class(column: Column) -> Markup:
-    return Markup("") if column.kind in {"text", "date", "file"} else Markup(' class="num"')
+    if column.kind in {"text", "date", "file"}:
+        return Markup("")
+    return Markup(' class="num printed"') if column.kind == "printed" else Markup(' class="num"')
 
 
 def _shown(value: Any, kind: Kind) -> str:
@@ -151,6 +154,7 @@ def _shown(value: Any, kind: Kind) -> str:
         return MISSING
     formats: dict[str, Callable[[Any], str]] = {
         "text": bdi,
+        "printed": bdi,
         "number": number,
         "decimal": lambda x: number(x, digits=2),
         "money": money,

@@ -7,7 +7,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Protocol
 
 from helpers.reporting.export import write_json, write_parquet, write_text
-from helpers.reporting.pages import portal_page, study_page
+from helpers.reporting.pages import period_before, portal_page, study_page
 from helpers.reporting.words import use_language
 from helpers.running.execute import Outcome, Setting, brand, done, run_job
 from helpers.running.ingredients import ingredients
@@ -173,7 +173,9 @@ def write_study(client: str, period: str, *, params: Any, reports: Path) -> None
     folder = reports / client / period
     use_language(params.locale, params.currency)
     found = _findings(folder)
-    write_text(folder / "index.html", study_page(brand=brand(params), period=period, findings=found))
+    last = period_before(period)
+    before = _findings(folder.parent / last) if last else ()
+    write_text(folder / "index.html", study_page(brand=brand(params), period=period, findings=found, before=before))
     records = {item.topic: read_record(folder, item.topic) for item in found}
     manifest = {
         "schema": MANIFEST_SCHEMA,

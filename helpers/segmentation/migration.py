@@ -186,21 +186,41 @@ class Migration(Result):
             axes.hlines(
                 places, shown["before"] / total["before"], shown["frozen"] / total["frozen"], color=theme.context
             )
-            axes.plot(shown["before"] / total["before"], places, "o", color=theme.context, label=_("before"))
-            axes.plot(shown["frozen"] / total["frozen"], places, "o", color=theme.accent, label=_("now"))
+            axes.plot(shown["before"] / total["before"], places, "o", color=theme.context)
+            axes.plot(shown["frozen"] / total["frozen"], places, "o", color=theme.accent)
             axes.plot(
                 shown["requantiled"] / total["requantiled"],
                 places,
                 "|",
                 color=theme.muted,
                 markersize=10,
-                label=_("now, re-quantiled"),
             )
+            # The top row names the marks, one above the other, so that near ones can be told apart.
+            top = shown.iloc[-1]
+            for height, (key, text, colour) in enumerate(
+                (
+                    ("requantiled", _("now, re-quantiled"), theme.muted),
+                    ("frozen", _("now"), theme.accent),
+                    ("before", _("before"), theme.muted),
+                ),
+                start=1,
+            ):
+                axes.annotate(
+                    text,
+                    (top[key] / total[key], len(shown) - 1),
+                    xytext=(0, 12 * height),
+                    textcoords="offset points",
+                    ha="center",
+                    va="center",
+                    color=colour,
+                    fontsize=8.5,
+                    arrowprops={"arrowstyle": "-", "color": theme.rule, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 5},
+                )
+            axes.set_ylim(-0.6, len(shown) + 0.8)
             axes.set_yticks(places, [_(name) for name in shown["segment"]])
             axes.grid(axis="y", visible=False)
             axes.grid(axis="x", visible=True)
             percent_axis(axes.xaxis)
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=3)
 
         columns = {
             "segment": Column(label=_("Segment")),

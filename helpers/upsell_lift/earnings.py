@@ -146,7 +146,7 @@ class Earnings(Result):
                 axes, 1.0, float(frame["random"].iloc[-1]), _("everyone"), theme.muted if near >= 0 else theme.ink
             )
             axes.annotate(
-                _("at random"), (0.35, float(np.interp(0.35, frame["share"], frame["random"]))), xytext=(0, -14),
+                _("at random"), (0.72, float(np.interp(0.72, frame["share"], frame["random"]))), xytext=(0, -14),
                 textcoords="offset points", ha="left", color=theme.muted,
             )  # fmt: skip
             axes.annotate(_("no one"), (0.02, 0), xytext=(0, -12), textcoords="offset points", color=theme.muted)

@@ -186,7 +186,7 @@ class Heterogeneity(Result):
 
         def draw(axes: Axes, theme: Theme) -> None:
             for place, row in enumerate(frame.to_dict("records")):
-                colour = theme.bad if row["high"] < 0 else theme.accent if row["low"] > 0 else theme.muted
+                colour = theme.warn if row["high"] < 0 else theme.accent if row["low"] > 0 else theme.muted
                 axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2)
                 axes.plot([row["effect"]], [place], marker="o", color=colour, markersize=6)
             axes.axvline(0, color=theme.muted, linewidth=1)
