@@ -173,7 +173,7 @@ def write_study(client: str, period: str, *, params: Any, reports: Path) -> None
     folder = reports / client / period
     use_language(params.locale, params.currency)
     found = _findings(folder)
-    write_text(folder / "index.html", study_page(brand=brand(params), period=period, findings=found))
+    _write_cover(folder, study_page(brand=brand(params), period=period, findings=found))
     records = {item.topic: read_record(folder, item.topic) for item in found}
     manifest = {
         "schema": MANIFEST_SCHEMA,
@@ -192,6 +192,14 @@ def write_study(client: str, period: str, *, params: Any, reports: Path) -> None
     }
     write_json(folder / "manifest.json", manifest)
     _write_quarantine(folder)
+
+
+def _write_cover(folder: Path, page: str) -> None:
+    """The cover; a PDF of an earlier one goes."""
+    path = folder / "index.html"
+    if not path.is_file() or path.read_text(encoding="utf-8") != page:
+        path.with_suffix(".pdf").unlink(missing_ok=True)
+        write_text(path, page)
 
 
 def _write_quarantine(folder: Path) -> None:
