@@ -9,7 +9,7 @@ import platform
 import subprocess
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +21,10 @@ from helpers.errors import ParamsError, TopicSkippedError
 from helpers.params import ROOT, expand, load_params, params_folder, read_yaml, topics
 from helpers.periods import Period, check_period_name, resolve_period
 from helpers.reporting import figures
-from helpers.reporting.export import write_excel, write_json, write_parquet
+from helpers.reporting.export import write_json, write_parquet
 from helpers.reporting.findings import Findings, Result, gather
 from helpers.reporting.health import DataHealth
+from helpers.reporting.sheets import Sheet, write_sheets
 from helpers.reporting.tables import Sentence
 from helpers.reporting.words import _, day, use_language
 
@@ -135,6 +136,10 @@ class Study:
             return None
         return pd.read_parquet(self.folder / findings.tables[table])
 
+    def findings(self) -> list[Findings]:
+        """What the study's topics have published so far."""
+        return study_findings(self.folder)
+
     @cached_property
     def health(self) -> DataHealth:
         """Health of the data that were read."""
@@ -168,8 +173,9 @@ class Study:
             written[name] = f"tables/{self.topic}.{name}.parquet"
             write_parquet(self.folder / written[name], frame)
         if named:
+            sheets = [Sheet(name=name, frame=frame, file=written[name]) for name, frame in named.items()]
             written["workbook"] = f"tables/{self.topic}.xlsx"
-            write_excel(self.folder / written["workbook"], named)
+            write_sheets(self.folder / written["workbook"], sheets)
         written |= self._write_quarantine()
         findings = gather(
             *results,
@@ -203,6 +209,7 @@ class Study:
             },
             "data_through": self.tables.last.isoformat() if self.tables.dated else None,
             "params_sha256": hashlib.sha256(self.params.model_dump_json().encode()).hexdigest(),
+            "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "code_version": code_version(),
             "seed": self.seed,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
@@ -296,6 +303,12 @@ def study_folder(client: str, period: str) -> Path:
 def read_findings(path: Path) -> Findings:
     """Findings from a `<topic>.json`."""
     return Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
+
+
+def study_findings(folder: Path) -> list[Findings]:
+    """Findings of all topics in a study's folder, by name of the topic."""
+    paths = sorted(path for path in folder.glob("*.json") if path.name != "manifest.json")
+    return [read_findings(path) for path in paths]
 
 
 def code_version() -> str:
