@@ -11,11 +11,13 @@ import base64
 import colorsys
 import io
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from helpers.reporting import standalone
 from helpers.reporting.tables import Table, clean, shorten
 from helpers.reporting.words import _, money, month_and_year, number, percent
 
@@ -30,6 +32,7 @@ DPI = 144
 COLOURS = 64
 LEAST_CONTRAST = 3.0
 LONGEST_LABEL = 40
+SAVED = 1520  # pixels across: sharp at half a slide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,28 @@ class Figure:
     dark: bytes
     width: int
     height: int
+    draw: Callable[[Axes, Theme], None] = field(repr=False, compare=False)
+    theme: Theme = field(repr=False, compare=False)
+
+    def save(self, path: str | Path, *, width: int = SAVED) -> Path:
+        """Write the chart with its title, subtitle and foot as a file of its own, on light paper.
+
+        Args:
+            path: Where to; `.png` or `.svg`.
+            width: Pixels.
+
+        Raises:
+            ValueError: The suffix is another, or the width is out of range.
+        """
+        return standalone.save(
+            Path(path),
+            words=standalone.Words(title=self.title, subtitle=self.subtitle, foot=self.foot, alt=self.alt),
+            paint=lambda canvas: compose(canvas, self.draw, self.theme),
+            style=style(self.theme),
+            ink=(self.theme.ink, self.theme.muted),
+            inches=(self.width / 100, self.height / 100),
+            width=width,
+        )
 
     def _repr_html_(self) -> str:
         return str(
@@ -172,6 +197,8 @@ def figure(
         dark=dark,
         width=round(width * 100),
         height=round(height * 100),
+        draw=draw,
+        theme=themes()[0],
     )
 
 
@@ -238,17 +265,21 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
+def compose(canvas: Any, draw: Callable[[Axes, Theme], None], theme: Theme) -> None:
+    """Put a chart on a matplotlib figure, for a page or for a file of its own."""
+    draw(canvas.add_subplot(), theme)
+
+
 def _draw(draw: Callable[[Axes, Theme], None], theme: Theme, width: float, height: float) -> bytes:
     import matplotlib as mpl
-    import seaborn as sns
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
     from PIL import Image
 
-    with mpl.rc_context(dict(sns.axes_style("white")) | _style(theme)):
+    with mpl.rc_context(style(theme)):
         canvas = Canvas(figsize=(width, height), dpi=DPI, layout="constrained")
         agg = FigureCanvasAgg(canvas)
-        draw(canvas.add_subplot(), theme)
+        compose(canvas, draw, theme)
         agg.draw()
         picture = Image.fromarray(_pixels(agg)).convert("RGB")
     few = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
@@ -263,8 +294,11 @@ def _pixels(agg: Any) -> Any:
     return np.asarray(agg.buffer_rgba())
 
 
-def _style(theme: Theme) -> dict[str, Any]:
-    return {
+def style(theme: Theme) -> Any:
+    """Parameters of matplotlib in a theme's colours."""
+    import seaborn as sns
+
+    return dict(sns.axes_style("white")) | {
         "font.family": "DejaVu Sans",
         # Clients write dollars, not formulas.
         "text.parse_math": False,

@@ -67,7 +67,8 @@ def test_values_keep_their_types(tmp_path):
     assert found["yes"].tolist() == [True, False]
     assert found["count"].iloc[0] == 3
     assert pd.isna(found["count"].iloc[1])
-    assert found["id"].iloc[0] == "1234567890123456789", "a long id lost its last digits"
+    sheet = part(path, "xl/worksheets/sheet2.xml")
+    assert ">1234567890123456789<" in sheet, "a long id lost its last digits"
     assert found["parts"].tolist() == ["['a', 'b']", "{'c': 1}"]
 
 
