@@ -20,6 +20,12 @@ def read_findings(path: Path) -> Findings:
     return Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
+def study_findings(folder: Path) -> list[Findings]:
+    """Findings of all topics in a study's folder, by name of the topic."""
+    paths = sorted(path for path in folder.glob("*.json") if path.name != "manifest.json")
+    return [read_findings(path) for path in paths]
+
+
 def earlier_findings(client: Path, topic: str, *, before: str) -> list[Path]:
     """Files of a topic's findings in a client's periods that had ended when another began, the oldest first.
 

@@ -8,7 +8,7 @@ import platform
 import subprocess
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -20,12 +20,13 @@ from helpers.errors import ParamsError, TopicSkippedError
 from helpers.params import ROOT, expand, load_params, params_folder, read_yaml, topics
 from helpers.periods import Period, check_period_name, resolve_period
 from helpers.reporting import tokens
-from helpers.reporting.export import write_excel, write_json, write_parquet
-from helpers.reporting.findings import Result, gather
+from helpers.reporting.export import write_json, write_parquet
+from helpers.reporting.findings import Findings, Result, gather
 from helpers.reporting.health import DataHealth
+from helpers.reporting.sheets import Sheet, write_sheets
 from helpers.reporting.tables import Sentence
 from helpers.reporting.words import _, day, foreign, listing, period_name, use_language
-from helpers.shelf import earlier_findings, read_findings
+from helpers.shelf import earlier_findings, read_findings, study_findings
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -147,6 +148,10 @@ class Study:
         paths = earlier_findings(self.folder.parent, self.topic, before=self.period.label)
         return tuple(read_findings(path) for path in paths)
 
+    def findings(self) -> list[Findings]:
+        """What the study's topics have published so far."""
+        return study_findings(self.folder)
+
     @cached_property
     def health(self) -> DataHealth:
         """Health of the data that were read."""
@@ -180,8 +185,9 @@ class Study:
             written[name] = f"tables/{self.topic}.{name}.parquet"
             write_parquet(self.folder / written[name], frame)
         if named:
+            sheets = [Sheet(name=name, frame=frame, file=written[name]) for name, frame in named.items()]
             written["workbook"] = f"tables/{self.topic}.xlsx"
-            write_excel(self.folder / written["workbook"], named)
+            write_sheets(self.folder / written["workbook"], sheets)
         written |= self._write_quarantine()
         findings = gather(
             *results,
@@ -215,6 +221,7 @@ class Study:
             },
             "data_through": self.tables.last.isoformat() if self.tables.dated else None,
             "params_sha256": hashlib.sha256(self.params.model_dump_json().encode()).hexdigest(),
+            "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "code_version": code_version(),
             "seed": self.seed,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import base64
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
+from helpers.reporting import standalone
 from helpers.reporting.axes import direct
 from helpers.reporting.tables import Table, clean, shorten
 from helpers.reporting.tokens import Theme, figure_style, readable, themes
@@ -32,6 +34,7 @@ LONGEST_LABEL = 40
 TICK = 1e-6
 END = "end"
 LINE = 13  # points between the middles of two labels, one above the other
+SAVED = 1520  # pixels across: sharp at half a slide
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +50,28 @@ class Figure:
     dark: bytes
     width: int
     height: int
+    draw: Callable[[Axes, Theme], None] = field(repr=False, compare=False)
+    theme: Theme = field(repr=False, compare=False)
+
+    def save(self, path: str | Path, *, width: int = SAVED) -> Path:
+        """Write the chart with its title, subtitle and foot as a file of its own, on light paper.
+
+        Args:
+            path: Where to; `.png` or `.svg`.
+            width: Pixels.
+
+        Raises:
+            ValueError: The suffix is another, or the width is out of range.
+        """
+        return standalone.save(
+            Path(path),
+            words=standalone.Words(title=self.title, subtitle=self.subtitle, foot=self.foot, alt=self.alt),
+            paint=lambda canvas: compose(canvas, self.draw, self.theme),
+            style=figure_style(self.theme),
+            ink=(self.theme.ink, self.theme.muted),
+            inches=(self.width / 100, self.height / 100),
+            width=width,
+        )
 
     def _repr_html_(self) -> str:
         return str(
@@ -112,6 +137,8 @@ def figure(
         dark=dark,
         width=round(width * 100),
         height=round(height * 100),
+        draw=draw,
+        theme=themes()[0],
     )
 
 
@@ -176,7 +203,7 @@ def _move_apart(axes: Axes) -> None:
     columns: dict[int, list[tuple[float, Annotation]]] = {}
     for text in ends:
         across, up = axes.transData.transform((axes.convert_xunits(text.xy[0]), axes.convert_yunits(text.xy[1])))
-        columns.setdefault(round(across / 20), []).append((up * 72 / DPI, text))
+        columns.setdefault(round(across / 20), []).append((up * 72 / axes.figure.dpi, text))
     for column in columns.values():
         column.sort(key=lambda item: item[0])
         places = [up for up, _text in column]
@@ -188,6 +215,18 @@ def _move_apart(axes: Axes) -> None:
             text.set_position((6, placed - shift - up))
 
 
+def compose(canvas: Any, draw: Callable[[Axes, Theme], None], theme: Theme) -> None:
+    """Put a chart on a matplotlib figure, for a page or for a file of its own."""
+    axes = canvas.add_subplot()
+    draw(axes, theme)
+    for each in canvas.axes:
+        direct(each)
+    if any(text.get_gid() == END for text in axes.texts):
+        # Where the labels are is known only once all is laid out.
+        canvas.draw_without_rendering()
+        _move_apart(axes)
+
+
 def _draw(draw: Callable[[Axes, Theme], None], theme: Theme, width: float, height: float) -> bytes:
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -197,14 +236,7 @@ def _draw(draw: Callable[[Axes, Theme], None], theme: Theme, width: float, heigh
     with mpl.rc_context(figure_style(theme)):
         canvas = Canvas(figsize=(width, height), dpi=DPI, layout="constrained")
         agg = FigureCanvasAgg(canvas)
-        axes = canvas.add_subplot()
-        draw(axes, theme)
-        for each in canvas.axes:
-            direct(each)
-        if any(text.get_gid() == END for text in axes.texts):
-            # Where the labels are is known only once all is laid out.
-            canvas.draw_without_rendering()
-            _move_apart(axes)
+        compose(canvas, draw, theme)
         agg.draw()
         picture = Image.fromarray(_pixels(agg)).convert("RGB")
     few = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")

@@ -20,7 +20,7 @@ from helpers.reporting.html import Provenance, render
 from helpers.reporting.pages import failure_page, portal_page, study_page
 from helpers.reporting.words import use_language
 from helpers.running.execute import brand
-from helpers.study import read_findings
+from helpers.shelf import read_findings
 
 ROOT = Path(__file__).parents[2]
 COMMAND = Path(sys.executable).with_name("valuebook")

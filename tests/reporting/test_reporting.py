@@ -2,7 +2,6 @@ import base64
 import hashlib
 import io
 import re
-import zipfile
 from datetime import UTC, date, datetime
 
 import nbformat
@@ -13,7 +12,6 @@ from babel.messages.catalog import Catalog
 from babel.messages.pofile import write_po
 from PIL import Image
 
-from helpers.errors import DataError
 from helpers.reporting import export, words
 from helpers.reporting.figures import figure
 from helpers.reporting.findings import Check, Decision, Definition, Findings, Number, Result, gather
@@ -330,28 +328,6 @@ def test_the_worst_check_gives_the_status(statuses, expected):
     made = collect(One(checks=checks))
     assert made.status == expected
     assert (made.reason == "It fails.") == (expected == "blocked")
-
-
-def test_spreadsheet_cells_are_never_formulas(tmp_path):
-    frame = pd.DataFrame(
-        {"=bad": ["=1+1", "+x", "-x", "@x", "\tx", "plain", "a\x00b"], "n": [1.5, -2, np.nan, 4, 5, 6, np.inf]}
-    )
-    frame["when"] = pd.Timestamp("2024-01-05")
-    export.write_excel(tmp_path / "book.xlsx", {"sheet": frame})
-    with zipfile.ZipFile(tmp_path / "book.xlsx") as book:
-        sheet = book.read("xl/worksheets/sheet1.xml").decode()
-    assert "<f>" not in sheet
-    for text in ("'=1+1", "'+x", "'-x", "'@x", "'=bad", ">plain<", ">ab<"):
-        assert text in sheet
-    back = pd.read_excel(tmp_path / "book.xlsx", engine="calamine")
-    assert back["n"].iloc[1] == -2
-    assert back["when"].iloc[0] == pd.Timestamp("2024-01-05")
-
-
-def test_too_many_rows_for_a_sheet_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "SHEET_ROWS", 2)
-    with pytest.raises(DataError, match="has 3 rows and a sheet holds 2"):
-        export.write_excel(tmp_path / "x.xlsx", {"t": pd.DataFrame({"a": [1, 2, 3]})})
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path):
