@@ -279,7 +279,7 @@ def test_persian_pages_run_from_right_to_left():
     words.use_language("fa_IR", "IRR")
     html = page()
     assert 'lang="fa-IR" dir="rtl"' in html
-    assert "۱۰ مهر to ۱۱ دی ۱۴۰۳" in html
+    assert words.period_name("2024-Q4") in html
     # Versions and hashes are codes: they keep their own order within the sentence.
     assert re.search("\u2068python 3[^\u2068\u2069]*\u2069", html)
     assert 'href="tables/pulse.deciles.parquet"' in html
