@@ -158,6 +158,7 @@ def test_an_interval_is_read_from_its_low_end(tmp_path):
 def test_lists_of_one_two_and_of_either(locale):
     assert listing(["a"]) == "a"
     assert listing([]) == ""
+    assert listing(["a 1", "b 2", "c 3"], style="unit") == ("a 1، b 2، c 3" if locale == "fa_IR" else "a 1, b 2, c 3")
     assert listing(["a", "b"], style="or") == {"en_GB": "a or b", "vi_VN": "a hoặc b", "fa_IR": "a یا b"}[locale]
 
 
