@@ -101,7 +101,7 @@ class Path(Result):
     def table(self) -> Table:
         """Weeks, each by itself."""
         columns = {
-            "week": Column(label=_("Week of assignment")),
+            "week": Column(label=_("Week of assignment"), kind="number"),
             "n": Column(label=_("Units"), kind="number"),
             "lift": Column(label=_("Lift"), kind="signed_share", low="low", high="high"),
         }

@@ -11,7 +11,7 @@ from helpers.clv.purchase import NAMES
 from helpers.reporting.figures import Figure, Theme, figure, label_end, month_axis, number_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, table
-from helpers.reporting.words import _, foreign, listing, month_name, number, percent
+from helpers.reporting.words import _, foreign, listing, month_name, number, percent, period_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -209,7 +209,7 @@ class Tracking(Result):
 
     def cohort_figure(self) -> Figure | Sentence:
         """Cumulative repeat orders a customer by cohort, actual and expected."""
-        shown = self.cohorts
+        shown = self.cohorts.assign(cohort=[period_name(str(name)) for name in self.cohorts["cohort"]])
         if shown.empty:
             return Sentence(text=_("No cohort has been through a whole month."))
         last = shown.groupby("cohort", sort=False).last()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from helpers.reporting.directions import right_to_left
 from helpers.reporting.words import language, number
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ def direct(axes: Axes) -> None:
     if language().direction == "ltr":
         return
     rows, columns = _holds_words(axes.yaxis), _holds_words(axes.xaxis)
+    for axis in [axis for axis, words in ((axes.yaxis, rows), (axes.xaxis, columns)) if words]:
+        axis.set_ticks(axis.get_ticklocs(), [right_to_left(tick.get_text()) for tick in axis.get_majorticklabels()])
+    legend = axes.get_legend()
+    for text in (*axes.texts, axes.xaxis.label, axes.yaxis.label, axes.title, *(legend.get_texts() if legend else ())):
+        text.set_text(right_to_left(text.get_text()))
     if rows or columns:
         axes.tick_params(axis="y", left=False, right=False, labelleft=False, labelright=True)
         axes.yaxis.set_label_position("right")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LTR_ISOLATE, FIRST_STRONG_ISOLATE, END = "\u2066", "\u2068", "\u2069"
+LTR_ISOLATE, RTL_ISOLATE, FIRST_STRONG_ISOLATE, END = "\u2066", "\u2067", "\u2068", "\u2069"
 # Right-to-left letters, those of Arabic script among them.
 RIGHT_TO_LEFT = frozenset({"R", "AL"})
 # Control characters, loose marks, embeddings and overrides.
@@ -48,6 +48,11 @@ def isolate(text: str, *, within: str) -> str:
     """A foreign text (a client's words, a code, an identifier) as a part of a sentence that runs `ltr` or `rtl`."""
     safe = plain(text)
     return f"{FIRST_STRONG_ISOLATE}{safe}{END}" if safe and turns(safe, within=within) else safe
+
+
+def right_to_left(text: str) -> str:
+    """A whole text that runs from right to left whatever it begins with, where nothing around it says so."""
+    return f"{RTL_ISOLATE}{text}{END}" if text else text
 
 
 def left_to_right(text: str) -> str:

@@ -106,4 +106,5 @@ def _signed(text: str, sign: str, locale: Locale, *, isolated: bool = False) -> 
     if locale.text_direction == "ltr":
         return sign + text
     head, space, rest = native(plain(text), locale).partition(NO_BREAK_SPACE)
-    return (left_to_right(sign + head) if sign or isolated else head) + space + rest
+    # Only the number and its word belong on one line: `میلیارد ریال` is longer than a card is wide.
+    return (left_to_right(sign + head) if sign or isolated else head) + space + rest.replace(NO_BREAK_SPACE, " ")

@@ -91,7 +91,12 @@ def plural(singular: str, several: str, count: int, **values: str) -> str:
 
 def listing(items: Iterable[str], *, style: Literal["standard", "or", "unit"] = "standard") -> str:
     """Items as a phrase: `a, b and c`; `a, b or c` in style `or`; and `a, b, c` in style `unit`, as for things with numbers."""
-    return contained(format_list(list(items), style=style, locale=_active.get().locale))
+    locale = _active.get().locale
+    if style == "unit":
+        # CLDR's own unit patterns want parts in some languages; between the first two of three stands the comma alone.
+        comma = locale.list_patterns["standard"]["start"].format("", "")
+        return contained(comma.join(items))
+    return contained(format_list(list(items), style=style, locale=locale))
 
 
 def foreign(text: object) -> str:

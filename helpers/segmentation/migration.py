@@ -151,7 +151,7 @@ class Migration(Result):
         ).format(level=percent(self.level, digits=0))
         last = (len(self.revenue) - 1,) if len(self.revenue) else ()
         return table(
-            self.revenue,
+            _named(self.revenue),
             columns,
             title=_("Revenue of the same customers, then and now"),
             foot=foot,
@@ -236,7 +236,7 @@ class Migration(Result):
                 "n = {before} customers before, {now} now. Re-quantiled shares hide a decline of the whole base: read the dots."
             ).format(before=number(total["before"]), now=number(total["frozen"])),
             alt=_("Dots: share of customers in each segment before and now"),
-            data=table(self.sizes, columns, title=_("Segment sizes"), rows=len(self.sizes)),
+            data=table(_named(self.sizes), columns, title=_("Segment sizes"), rows=len(self.sizes)),
             height=1.4 + 0.32 * len(shown),
         )
 
@@ -330,3 +330,8 @@ def _moved_revenue(
         for place, (name, member) in enumerate(zip([_("All who were there"), *names], members, strict=True))
     ]
     return pd.DataFrame([*rows[1:], rows[0]])
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with their segments as a reader calls them."""
+    return frame.assign(segment=[_(name) for name in frame["segment"]])

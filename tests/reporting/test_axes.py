@@ -115,3 +115,12 @@ def test_long_labels_are_thinned_out_until_they_fit(axes):
     direct(axes)
     assert len(ticks(axes.xaxis)) < before
     assert all("ریال" in text for text in ticks(axes.xaxis))
+
+
+@pytest.mark.usefixtures("persian")
+def test_words_run_from_right_to_left_whatever_they_begin_with(axes):
+    axes.set_yticks([0], ["AUTOC: سود"])
+    axes.set_xlabel("p-value: مقدار")
+    direct(axes)
+    assert ticks(axes.yaxis) == ["\u2067AUTOC: سود\u2069"]
+    assert axes.get_xlabel() == "\u2067p-value: مقدار\u2069"

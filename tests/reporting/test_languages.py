@@ -91,7 +91,7 @@ def test_dong_and_rials_have_no_decimals_even_where_they_are_asked_for():
     [
         ("en_GB", "GBP", "-£12.35M"),
         ("vi_VN", "VND", f"-12,35{NB}Tr{NB}₫"),
-        ("fa_IR", "IRR", f"{ltr('−۱۲٫۳۵')}{NB}میلیون{NB}ریال"),
+        ("fa_IR", "IRR", f"{ltr('−۱۲٫۳۵')}{NB}میلیون ریال"),
     ],
 )
 def test_large_amounts_are_shortened_in_the_readers_words(locale, currency, text):
@@ -158,6 +158,7 @@ def test_an_interval_is_read_from_its_low_end(tmp_path):
 def test_lists_of_one_two_and_of_either(locale):
     assert listing(["a"]) == "a"
     assert listing([]) == ""
+    assert listing(["a 1", "b 2", "c 3"], style="unit") == ("a 1، b 2، c 3" if locale == "fa_IR" else "a 1, b 2, c 3")
     assert listing(["a", "b"], style="or") == {"en_GB": "a or b", "vi_VN": "a hoặc b", "fa_IR": "a یا b"}[locale]
 
 

@@ -261,7 +261,18 @@ def test_markdown_cells_and_words_are_looked_up_in_the_catalogue(tmp_path):
 
 def test_persian_pages_run_from_right_to_left():
     words.use_language("fa_IR", "IRR")
-    assert 'lang="fa-IR" dir="rtl"' in page()
+    html = page()
+    assert 'lang="fa-IR" dir="rtl"' in html
+    assert words.period_name("2024-Q4") in html
+    # Versions and hashes are codes: they keep their own order within the sentence.
+    assert re.search("\u2068python 3[^\u2068\u2069]*\u2069", html)
+    assert 'href="tables/pulse.deciles.parquet"' in html
+
+
+def test_a_period_is_named_for_readers_and_its_address_is_not():
+    html = portal_page([[findings(period="2024-Q4")]])
+    assert "<td>Q4 2024</td>" in html
+    assert 'href="acme/2024-Q4/index.html"' in html
 
 
 def test_every_markdown_cell_is_a_message():
