@@ -124,7 +124,7 @@ def from_tests(sources: Sources, effort: Effort) -> list[Lever]:
     for test, decision in answers.items():
         kind: Kind = "rollout" if decision.value["answer"] == "ship" else "avoided"
         rows = None if worth is None else _of_variant(worth, test, decision.value.get("variant"))
-        shown = test.replace("_", " ").capitalize() if rows is None or rows.empty else str(rows.iloc[0]["name"])
+        shown = str(decision.value.get("title", test))
         text = _("Roll out {test}") if kind == "rollout" else _("Loss avoided, not rolled out: {test}")
         common: dict[str, Any] = {
             "id": f"{kind}.{test}", "kind": kind, "name": text.format(test=shown), "topic": "ab_test",
