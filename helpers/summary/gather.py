@@ -99,7 +99,9 @@ def from_offers(sources: Sources, effort: Effort) -> list[Lever]:
     advised = decision.value.get("action") in {"target", "all"}
     listed = sources.table("upsell_lift", "list") if advised else None
     contacted = None if listed is None else listed.loc[~listed["holdout"].astype(bool), "customer"].astype(str)
-    reach = _("{n} customers of the campaign").format(n=number(worth.n))
+    reach = _("{n} customers of the campaign; its report does not advise it").format(n=number(worth.n))
+    if advised:
+        reach = _("{n} customers of the campaign").format(n=number(worth.n))
     if contacted is not None and len(contacted):
         reach = _("{n} customers on the list, without those held out").format(n=number(len(contacted)))
     return [

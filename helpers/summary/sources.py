@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from babel.numbers import list_currencies
 
 from helpers.errors import TopicSkippedError
 from helpers.reporting.findings import Check, Result
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from helpers.reporting.findings import CheckStatus, Decision, Findings, Number
-
-CURRENCY_CODE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,8 +208,7 @@ def _check(name: str, guilty: list[str], *, good: str, bad: str) -> Check:
 
 def _currencies(found: Findings) -> set[str]:
     """Currency codes among the units of a topic's numbers."""
-    units = {one.unit for one in found.numbers.values()}
-    return {unit for unit in units if len(unit) == CURRENCY_CODE and unit.isupper()}
+    return {one.unit for one in found.numbers.values()} & list_currencies()
 
 
 def _differ(found: Mapping[str, Findings]) -> list[str]:

@@ -82,8 +82,10 @@ def test_offers_are_worth_the_profit_of_their_round_and_reach_the_list_without_i
 
 
 def test_an_offer_that_is_not_advised_is_told_and_does_not_stand_first(tmp_path):
-    sources = world(tmp_path, topics=(offers(action="none"),))
-    assert summary.levers(sources, Effort()).first is None
+    made = summary.levers(world(tmp_path, topics=(offers(action="none"),)), Effort())
+    assert made.first is None
+    assert made.told[0].value == 500.0
+    assert "does not advise it" in made.table().html
 
 
 @pytest.mark.parametrize(
