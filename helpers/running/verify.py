@@ -68,6 +68,10 @@ def verify(folder: Path, *, setting: Setting, watcher: Watcher) -> list[Differen
         last = previous(period, facts=plan.facts[client], params=plan.params[client])
         if last and (folder.parent / last).is_dir():
             shutil.copytree(folder.parent / last, again / client / last)
+        # What was skipped is not run again, but the summary tells that it was.
+        for topic in manifest["topics"].keys() - set(chosen):
+            (again / client / period).mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / f"{topic}.json", again / client / period)
         for path in (path for topic in chosen for path in earlier(topic, folder.parent, period)):
             copy = again / client / path.relative_to(folder.parent)
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -25,12 +25,14 @@ class Change(Result):
         before: ARPU of the last period; `None` where there is no bridge.
         now: ARPU of this period.
         parts: Effects by name, as the pulse published them.
+        arpu: ARPU of this period with its interval, and its change on the last period, as the pulse published them.
         why: Why there is no bridge; empty where there is one.
     """
 
     before: Number | None
     now: Number | None
     parts: dict[str, Number]
+    arpu: dict[str, Number]
     why: str = ""
 
     @property
@@ -40,10 +42,10 @@ class Change(Result):
         return max(known.items(), key=lambda item: abs(item[1].value or 0.0)) if known else None
 
     def numbers(self) -> dict[str, Number]:
-        """Both ends and the parts, as the pulse has them."""
-        if self.before is None or self.now is None:
-            return {}
-        found = {"arpu.before": self.before, "arpu.now": self.now}
+        """ARPU, both ends of its bridge and the parts, as the pulse has them."""
+        found = dict(self.arpu)
+        if self.before is not None and self.now is not None:
+            found |= {"arpu.before": self.before, "arpu.now": self.now}
         found |= {f"arpu.{name}": part for name, part in self.parts.items()}
         return {
             key: Number(
@@ -55,13 +57,18 @@ class Change(Result):
 
     def definitions(self) -> dict[str, Definition]:
         """The parts in plain words; the pulse has the formulas."""
-        if self.before is None:
-            return {}
         source = _("From pulse, {number}.")
         texts = {
             "arpu.before": (_("ARPU before"), _("Revenue per active customer in the period before."), "bridge.before"),
-            "arpu.now": (_("ARPU"), _("Revenue per active customer in this period."), "bridge.now"),
+            "arpu.now": (_("ARPU now"), _("Revenue per active customer in this period."), "bridge.now"),
+            "arpu.active": (_("ARPU"), _("Revenue per active customer in this period."), "arpu.active"),
+            "arpu.active.change_last": (
+                _("Change in ARPU"),
+                _("Revenue per active customer, on the period before."),
+                "arpu.active.change_last",
+            ),
         }
+        known = self.numbers()
         texts |= {
             f"arpu.{name}": (words, _("Part of the change in revenue per active customer."), f"bridge.{name}")
             for name, words in part_words().items()
@@ -69,6 +76,7 @@ class Change(Result):
         return {
             f"summary.{key}": Definition(name=name, text=f"{text} {source.format(number=number_)}")
             for key, (name, text, number_) in texts.items()
+            if key in known
         }
 
     def sentence(self) -> Sentence:
@@ -127,11 +135,13 @@ def change(sources: Sources) -> Change:
     """
     found = sources.usable("pulse")
     ends = [sources.number("pulse", f"bridge.{end}") for end in ("before", "now")] if found else [None, None]
+    shown = ("arpu.active", "arpu.active.change_last") if found else ()
+    arpu = {key: one for key in shown if (one := sources.number("pulse", key)) is not None}
     if ends[0] is None or ends[1] is None:
         why = _("There is no full period before to compare with.") if found else sources.why_not("pulse")
-        return Change(before=None, now=None, parts={}, why=why)
+        return Change(before=None, now=None, parts={}, arpu=arpu, why=why)
     parts = {name: part for name in EFFECTS if (part := sources.number("pulse", f"bridge.{name}")) is not None}
-    return Change(before=ends[0], now=ends[1], parts=parts)
+    return Change(before=ends[0], now=ends[1], parts=parts, arpu=arpu)
 
 
 def part_words() -> dict[str, str]:

@@ -99,7 +99,9 @@ def from_offers(sources: Sources, effort: Effort) -> list[Lever]:
     advised = decision.value.get("action") in {"target", "all"}
     listed = sources.table("upsell_lift", "list") if advised else None
     contacted = None if listed is None else listed.loc[~listed["holdout"].astype(bool), "customer"].astype(str)
-    reach = _("{n} customers of the campaign").format(n=number(worth.n))
+    reach = _("{n} customers of the campaign; its report does not advise it").format(n=number(worth.n))
+    if advised:
+        reach = _("{n} customers of the campaign").format(n=number(worth.n))
     if contacted is not None and len(contacted):
         reach = _("{n} customers on the list, without those held out").format(n=number(len(contacted)))
     return [
@@ -124,7 +126,7 @@ def from_tests(sources: Sources, effort: Effort) -> list[Lever]:
     for test, decision in answers.items():
         kind: Kind = "rollout" if decision.value["answer"] == "ship" else "avoided"
         rows = None if worth is None else _of_variant(worth, test, decision.value.get("variant"))
-        shown = test.replace("_", " ").capitalize() if rows is None or rows.empty else str(rows.iloc[0]["name"])
+        shown = str(decision.value.get("title", test))
         text = _("Roll out {test}") if kind == "rollout" else _("Loss avoided, not rolled out: {test}")
         common: dict[str, Any] = {
             "id": f"{kind}.{test}", "kind": kind, "name": text.format(test=shown), "topic": "ab_test",

@@ -148,7 +148,6 @@ class Levers(Result):
         shown = self.frame()[lambda rows: rows["told"]].reset_index(drop=True)
         shown["grade"] = [grade_words()[one.evidence] for one in self.told]
         shown["work"] = [effort_words()[one.effort] for one in self.told]
-        shown["source"] = [f"{one.topic}: {one.number}" for one in self.told]
         columns = {
             "name": Column(label=_("Lever")),
             "value": Column(
@@ -157,9 +156,7 @@ class Levers(Result):
             "grade": Column(label=_("Evidence")),
             "work": Column(label=_("Effort")),
             "reach": Column(label=_("Who")),
-            "customers_file": Column(label=_("List"), kind="file"),
             "n": Column(label=_("n"), kind="number"),
-            "source": Column(label=_("Taken from")),
         }  # fmt: skip
         foot = _(
             "Profits within {months} months, in today's money, with {level} intervals. There is no total: levers "
@@ -169,14 +166,26 @@ class Levers(Result):
         strong = tuple(place for place, one in enumerate(self.told) if one is self.first)
         return table(shown, columns, title=_("What each lever would bring"), foot=foot, rows=len(shown), strong=strong)
 
+    def origins(self) -> Table | Sentence:
+        """Where each lever's number was taken from, and the list of its customers."""
+        if not self.told:
+            return Sentence(text=_("No lever can be told."))
+        shown = self.frame()[lambda rows: rows["told"]].reset_index(drop=True)
+        columns = {
+            "name": Column(label=_("Lever")),
+            "topic": Column(label=_("Topic")),
+            "number": Column(label=_("Number")),
+            "customers_file": Column(label=_("List of customers"), kind="file"),
+        }
+        foot = _("A dash: which customers the lever reaches is not known one by one.")
+        return table(shown, columns, title=_("Where each number was taken from"), foot=foot, rows=len(shown))
+
     def unknown(self) -> Table | Sentence:
         """The levers that cannot be told, with why."""
         missing = [one for one in self.each if not one.told]
         if not missing:
             return Sentence(text=_("Every lever can be told."))
-        whys = dict.fromkeys(one.why for one in missing)
-        names = ["; ".join(one.name for one in missing if one.why == why) for why in whys]
-        rows = pd.DataFrame({"name": names, "why": list(whys)})
+        rows = pd.DataFrame({"name": [one.name for one in missing], "why": [one.why for one in missing]})
         columns = {"name": Column(label=_("Lever")), "why": Column(label=_("Why it cannot be told"))}
         return table(rows, columns, title=_("Levers that cannot be told"), rows=len(rows))
 
@@ -205,12 +214,13 @@ class Levers(Result):
             axes.set_ylim(len(shown) - 0.4, -0.75)
             axes.margins(x=0.12)
             money_axis(axes.xaxis)
+            axes.locator_params(axis="x", nbins=5)
             axes.grid(visible=True, axis="x")
             axes.grid(visible=False, axis="y")
 
         title = _("No lever has been shown to bring anything yet")
         if (best := self.first) is not None:
-            title = _("{lever}: expect {value}").format(lever=label(best.name), value=money(best.value, compact=True))
+            title = _("{lever}: expect {value}").format(lever=best.name, value=money(best.value, compact=True))
         return figure(
             draw,
             title=title,

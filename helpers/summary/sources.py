@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from babel.numbers import list_currencies
 
 from helpers.errors import TopicSkippedError
 from helpers.reporting.findings import Check, Result
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from helpers.reporting.findings import CheckStatus, Decision, Findings, Number
-
-CURRENCY_CODE = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,14 +85,14 @@ class Sources(Result):
         """Why a topic says nothing that may be used."""
         found = self.found.get(topic)
         if found is None:
-            return _("{topic} has not been run for this study.").format(topic=topic)
+            return _("{topic}: not run for this study.").format(topic=topic_word(topic))
         texts = {
-            "skipped": _("{topic} was not run: {reason}"),
-            "failed": _("{topic} failed; why is said below."),
-            "blocked": _("{topic} holds back what it found; why is said below."),
+            "skipped": _("{topic}: not run. {reason}"),
+            "failed": _("{topic}: failed, as said below."),
+            "blocked": _("{topic}: held back, as said below."),
         }
-        text = texts.get(found.status, _("{topic} has nothing to say about it."))
-        return text.format(topic=topic, reason=found.reason)
+        text = texts.get(found.status, _("{topic}: nothing to say about it."))
+        return text.format(topic=topic_word(topic), reason=found.reason)
 
     def checks(self) -> list[Check]:
         """Whether the sources are of one client, period, currency, horizon and state of the data, and may all be used."""
@@ -130,7 +129,7 @@ class Sources(Result):
         other = lever.value.get("horizon_months", self.horizon_months) if lever else self.horizon_months
         text = _("Profits count {months} months.").format(months=number(self.horizon_months))
         if other != self.horizon_months:
-            text = _("clv counts {other} months, and the params say {months}. Run it again.").format(
+            text = _("Lifetime values count {other} months, and the params say {months}. Run them again.").format(
                 other=number(other), months=number(self.horizon_months)
             )
         status: CheckStatus = "pass" if other == self.horizon_months else "fail"
@@ -144,7 +143,7 @@ class Sources(Result):
         }
         found = []
         for status, text in texts.items():
-            names = [topic for topic, one in self.found.items() if one.status == status]
+            names = [topic_word(topic) for topic, one in self.found.items() if one.status == status]
             if names:
                 message = text.format(names=", ".join(names))
                 found.append(Check(id=f"summary.sources.{status}", status="warn", message=message))
@@ -188,16 +187,28 @@ def sources(
     )
 
 
+def topic_word(topic: str) -> str:
+    """A topic as a reader knows it: the heading of its report."""
+    words = {
+        "pulse": _("Customer pulse"),
+        "segmentation": _("Customer segments"),
+        "clv": _("Customer lifetime value"),
+        "ab_test": _("A/B tests"),
+        "upsell_lift": _("Upsell lift"),
+    }
+    return words.get(topic, topic)
+
+
 def _check(name: str, guilty: list[str], *, good: str, bad: str) -> Check:
     if not guilty:
         return Check(id=name, status="pass", message=good)
-    return Check(id=name, status="fail", value=len(guilty), message=bad.format(names=", ".join(guilty)))
+    names = ", ".join(topic_word(one) for one in guilty)
+    return Check(id=name, status="fail", value=len(guilty), message=bad.format(names=names))
 
 
 def _currencies(found: Findings) -> set[str]:
     """Currency codes among the units of a topic's numbers."""
-    units = {one.unit for one in found.numbers.values()}
-    return {unit for unit in units if len(unit) == CURRENCY_CODE and unit.isupper()}
+    return {one.unit for one in found.numbers.values()} & list_currencies()
 
 
 def _differ(found: Mapping[str, Findings]) -> list[str]:

@@ -52,7 +52,7 @@ class Unsaid(Result):
             "needed": Column(label=_("What would let it be said")),
         }
         return table(
-            self.rows, columns, title=_("What could not be said, and what would let it"), rows=MOST,
+            self.rows, columns, title=_("What is missing, and what would let it be said"), rows=MOST,
             file="tables/summary.unsaid.parquet",
         )  # fmt: skip
 

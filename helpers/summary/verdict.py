@@ -56,7 +56,7 @@ class Verdict(Result):
         sure = [one for one in self.levers.told if one.sure and one.kind != "avoided"]
         levers = [f"lever.{one.id}.profit" for one in sure][: CARDS - 1]
         known = {**self.change.numbers(), **self.actions.numbers()}
-        rest = [key for key in ("arpu.now", "actions.customers", "arpu.before") if key in known]
+        rest = [key for key in ("arpu.active", "actions.customers", "arpu.now", "arpu.before") if key in known]
         return tuple([*levers, *rest][:CARDS])
 
     def sentence(self) -> Sentence:

@@ -50,6 +50,12 @@ def test_the_summary_stands_first_on_the_cover(ran):
     assert page.index('href="summary.html"') < page.index('href="clv.html"')
 
 
+def test_a_summary_comes_out_again_also_where_topics_were_skipped(ran, world):
+    assert findings(ran[0], "one", "upsell_lift")["status"] == "skipped"
+    done = valuebook("verify", next(ran[0].glob("one/*")), "--params", world)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_with_nothing_found_there_is_nothing_to_sum_up(world, tmp_path):
     done = valuebook("run", "one", "--topic", "summary", "--params", world, "--reports", tmp_path)
     assert done.returncode == 0, done.stdout
@@ -108,7 +114,10 @@ def test_the_demos_summary_has_its_sources_numbers_and_blames_nothing_on_chance(
         "lever.rollout.checkout_2025.profit",
         "lever.upsell.profit",
     }
-    assert found["summary"]["headline"].startswith("Roll out Checkout 2025")
+    assert found["summary"]["headline"].startswith("Roll out Checkout 2025: this comes first. Expect £")
+    advised = {one["id"]: one["text"] for one in found["summary"]["decisions"]}
+    assert advised["lever.upsell"] == found["upsell_lift"]["decisions"][0]["text"]
+    assert advised["lever.rollout.checkout_2025"] == found["ab_test"]["decisions"][0]["text"]
     folder = next(reports.glob("demo/*"))
     listed = pd.read_parquet(folder / found["summary"]["tables"]["actions"])
     offered = pd.read_parquet(folder / found["upsell_lift"]["tables"]["list"])

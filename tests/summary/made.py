@@ -61,7 +61,7 @@ def trials(**options):
             id=f"{test}.decision",
             text=f"{test}: {answer}",
             evidence="experiment",
-            value={"answer": answer, "variant": "new"},
+            value={"answer": answer, "variant": "new", "title": test.capitalize()},
         )
         for test, answer in (("basket", "ship"), ("banner", "dont_ship"))
     ]
@@ -123,6 +123,8 @@ VALUES = SEGMENTS.assign(predicted_value=[200.0, 100.0, 50.0, 80.0, 20.0])
 def pulse(**options):
     """ARPU from 100 to 110: +12 by frequency (8 to 16), -2 by order value."""
     numbers = {
+        "arpu.active": number(110.0, 105.0, 115.0),
+        "arpu.active.change_last": number(0.1, 0.05, 0.15, unit="share"),
         "bridge.before": number(100.0),
         "bridge.now": number(110.0),
         "bridge.mix": number(0.0, -1.0, 1.0),

@@ -82,19 +82,25 @@ def test_offers_are_worth_the_profit_of_their_round_and_reach_the_list_without_i
 
 
 def test_an_offer_that_is_not_advised_is_told_and_does_not_stand_first(tmp_path):
-    sources = world(tmp_path, topics=(offers(action="none"),))
-    assert summary.levers(sources, Effort()).first is None
+    made = summary.levers(world(tmp_path, topics=(offers(action="none"),)), Effort())
+    assert made.first is None
+    assert made.told[0].value == 500.0
+    assert "does not advise it" in made.table().html
 
 
 @pytest.mark.parametrize(
     ("topic", "lever", "told"),
     [
-        (clv(status="blocked", reason="No good.", decisions=()), "retention", "clv holds back"),
-        (found("clv", status="skipped", reason="It needs orders."), "win_back", "clv was not run: It needs orders."),
-        (found("upsell_lift", status="failed", reason="ValueError"), "upsell", "upsell_lift failed"),
-        (found("ab_test", status="skipped", reason="It needs experiments."), "rollout", "ab_test was not run"),
-        (trials(decisions=()), "avoided", "ab_test holds back"),
-        (pulse(), "retention", "clv has not been run"),
+        (clv(status="blocked", reason="No good.", decisions=()), "retention", "Customer lifetime value: held back"),
+        (
+            found("clv", status="skipped", reason="It needs orders."),
+            "win_back",
+            "Customer lifetime value: not run. It needs orders.",
+        ),
+        (found("upsell_lift", status="failed", reason="ValueError"), "upsell", "Upsell lift: failed"),
+        (found("ab_test", status="skipped", reason="It needs experiments."), "rollout", "A/B tests: not run"),
+        (trials(decisions=()), "avoided", "A/B tests: held back"),
+        (pulse(), "retention", "Customer lifetime value: not run for this study"),
     ],
 )
 def test_a_topic_that_is_blocked_skipped_or_failed_makes_its_lever_untold_with_why(tmp_path, topic, lever, told):
@@ -201,4 +207,4 @@ def test_values_of_another_horizon_block_the_page(tmp_path):
     short = clv(decisions=[replace(clv().decisions[0], value={"horizon_months": 12})])
     _parts, findings = page(world(tmp_path, topics=(short, pulse())))
     assert findings.status == "blocked"
-    assert "clv counts 12 months, and the params say 24" in findings.reason
+    assert "Lifetime values count 12 months, and the params say 24" in findings.reason

@@ -17,7 +17,7 @@ from helpers.shelf import earlier_findings, read_findings
 from helpers.summary.actions import slug
 from helpers.summary.topic import Done, Params
 from tests.end_to_end.test_run import CAUSAL
-from tests.summary.made import WORTH, clv, found, lay, number, offers, page, pulse, segmentation, trials, world
+from tests.summary.made import clv, found, lay, number, offers, page, pulse, segmentation, trials, world
 
 
 def test_every_customer_has_one_action_the_offer_before_the_playbook_and_the_holdout_is_left_alone(tmp_path):
@@ -87,6 +87,8 @@ def test_the_change_is_the_pulses_bridge(tmp_path):
         mine = findings.numbers[f"arpu.{name}"]
         theirs = source[f"bridge.{name}"]
         assert (mine.value, mine.low, mine.high, mine.n) == (theirs.value, theirs.low, theirs.high, theirs.n)
+    assert findings.numbers["arpu.active"].low == 105
+    assert findings.numbers["arpu.active.change_last"].value == 0.1
     text = parts["change"].text()
     assert "from £100 to £110" in text
     assert "frequency, £12.00 (£8.00 to £16.00)" in text
@@ -102,14 +104,14 @@ def test_a_client_with_only_a_pulse_gets_its_page(tmp_path):
     assert findings.headline.startswith(
         "No lever has been shown to bring anything yet. Revenue per active customer went"
     )
-    assert findings.cards == ("arpu.now", "arpu.before")
+    assert findings.cards == ("arpu.active", "arpu.now", "arpu.before")
     assert set(parts["unsaid"].rows["topic"]) == {"clv", "ab_test", "upsell_lift", "segmentation"}
 
 
 def test_what_a_source_holds_back_or_warns_of_is_said_on_top(tmp_path):
     _parts, findings = page(world(tmp_path))
     assert findings.status == "warn"
-    assert any("ab_test" in one.message for one in findings.checks if one.status == "warn")
+    assert any("A/B tests" in one.message for one in findings.checks if one.status == "warn")
 
 
 def test_with_nothing_to_sum_up_it_is_skipped_with_a_reason(tmp_path):
@@ -306,12 +308,15 @@ def test_the_verdict_says_how_good_its_evidence_is(tmp_path):
 
 
 def test_the_whole_page_claims_no_cause_and_prints_what_a_client_wrote_as_text(tmp_path):
-    odd = WORTH.assign(name="<script>alert(1)</script>")
-    sources = world(tmp_path)
-    write_parquet(tmp_path / "tables/ab_test.worth.parquet", odd)
+    evil = trials(
+        decisions=[
+            replace(one, value={**one.value, "title": "<script>alert(1)</script>"}) for one in trials().decisions
+        ]
+    )
+    sources = world(tmp_path, topics=(clv(), evil, offers(), segmentation(), pulse()))
     parts, _findings = page(sources, earlier=(before("2025-Q3"),))
     tables = [parts[name].table() for name in ("levers", "overlap", "actions", "change", "log", "unsaid")]
-    shown = [*tables, parts["levers"].unknown(), parts["levers"].figure()]
+    shown = [*tables, parts["levers"].unknown(), parts["levers"].origins(), parts["levers"].figure()]
     html = " ".join(one._repr_html_() for one in shown)
     assert "<script" not in html
     assert "&lt;script&gt;" in html
