@@ -31,7 +31,8 @@ def hostile(tmp_path_factory):
     _write(base)
     (base / "evil.yaml").write_text(
         "client: evil\n"
-        f"name: {json.dumps(ATTACKS[0] + ATTACKS[3] + ATTACKS[6] + ATTACKS[7])}\n" + "currency: USD\ntimezone: UTC\n"
+        f"name: {json.dumps(ATTACKS[0] + ATTACKS[3] + ATTACKS[6] + 'W' * 90, ensure_ascii=False)}\n"
+        "currency: USD\ntimezone: UTC\n"
         "data:\n  tables:\n"
         + "".join(
             f"    {name}: {{from: {base}/{name}.parquet}}\n"
@@ -44,7 +45,7 @@ def hostile(tmp_path_factory):
     command = [COMMAND, "run", "evil", "--params", base, "--reports", base / "reports"]
     command += [part for topic in ("pulse", "segmentation", "ab_test") for part in ("--topic", topic)]
     told = subprocess.run(list(map(str, command)), capture_output=True, text=True, cwd=ROOT, check=False)
-    assert told.returncode in {0, 3}, told.stdout + told.stderr
+    assert told.returncode in {0, 3}, told.stderr[:2000]
     return base / "reports"
 
 
