@@ -149,7 +149,9 @@ def label(text: object) -> str:
 
 def percent_axis(axis: Axis) -> None:
     """Print an axis of shares as percentages."""
-    axis.set_major_formatter(lambda value, _place: percent(value, digits=_digits(100 * value)))
+    axis.set_major_formatter(
+        lambda value, _place: percent(value, digits=max(_digits(100 * tick) for tick in axis.get_majorticklocs()))
+    )
 
 
 def number_axis(axis: Axis) -> None:

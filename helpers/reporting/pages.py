@@ -95,7 +95,8 @@ def _row(findings: Sequence[Findings], before: Sequence[Findings]) -> dict[str, 
     if len(currencies) == 1:
         use_language(str(language().locale), currencies.pop())
     first = sorted(findings, key=lambda found: FIRST.index(found.topic) if found.topic in FIRST else len(FIRST))
-    worst = max(findings, key=lambda found: WORST.index(found.status))
+    # What may be used in part is better than what may not be used at all.
+    worst = max(findings, key=lambda found: (WORST.index(found.status), not found.decisions))
     earlier = {found.topic: found for found in before}
     folder = f"{worst.client}/{worst.period}"
     return {

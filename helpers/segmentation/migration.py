@@ -195,28 +195,29 @@ class Migration(Result):
                 color=theme.muted,
                 markersize=10,
             )
-            # The top row names the marks, one above the other, so that near ones can be told apart.
+            # The top row names the marks: the outer ones beside it, the middle one above.
             top = shown.iloc[-1]
-            for height, (key, text, colour) in enumerate(
-                (
-                    ("requantiled", _("now, re-quantiled"), theme.muted),
-                    ("frozen", _("now"), theme.accent),
+            marks = sorted(
+                (top[key] / total[key], text, colour)
+                for key, text, colour in (
                     ("before", _("before"), theme.muted),
-                ),
-                start=1,
-            ):
+                    ("frozen", _("now"), theme.accent),
+                    ("requantiled", _("now, re-quantiled"), theme.muted),
+                )
+            )
+            sides = (("right", (-9, 0)), ("center", (0, 13)), ("left", (9, 0)))
+            for (share, text, colour), (side, shift) in zip(marks, sides, strict=True):
                 axes.annotate(
                     text,
-                    (top[key] / total[key], len(shown) - 1),
-                    xytext=(0, 12 * height),
+                    (share, places[-1]),
+                    xytext=shift,
                     textcoords="offset points",
-                    ha="center",
+                    ha=side,
                     va="center",
                     color=colour,
                     fontsize=8.5,
-                    arrowprops={"arrowstyle": "-", "color": theme.rule, "linewidth": 0.8, "shrinkA": 0, "shrinkB": 5},
                 )
-            axes.set_ylim(-0.6, len(shown) + 0.8)
+            axes.set_ylim(-0.6, len(shown))
             axes.set_yticks(places, [_(name) for name in shown["segment"]])
             axes.grid(axis="y", visible=False)
             axes.grid(axis="x", visible=True)
