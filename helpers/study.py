@@ -217,16 +217,23 @@ class Study:
         }
 
     def _repr_html_(self) -> str:
+        return self._said()._repr_html_()
+
+    def __repr__(self) -> str:
+        return repr(self._said())
+
+    def _said(self) -> Sentence:
+        """Whom and when it is about."""
         if not self.tables.dated:
             text = _("{client}: the data hold no dates, so all of them are read.").format(client=self.params.name)
-            return Sentence(text=text)._repr_html_()
+            return Sentence(text=text)
         text = _("{client}, {period}: {start} to {end}").format(
             client=self.params.name,
             period=self.period.label,
             start=day(self.period.start),
             end=day(self.period.end - timedelta(days=1)),
         )
-        return Sentence(text=text)._repr_html_()
+        return Sentence(text=text)
 
 
 def open_study(client: str, period: str = "latest", *, notebook: str) -> Study:

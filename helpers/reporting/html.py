@@ -15,6 +15,7 @@ import jinja2
 from markupsafe import Markup, escape
 
 from helpers.reporting import figures
+from helpers.reporting.inline import bare
 from helpers.reporting.tables import clean
 from helpers.reporting.words import _, day, interval, language, number, percent, plural, quantity
 
@@ -86,6 +87,9 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
     import nbformat
 
     shown = nbformat.from_dict(notebook)
+    for output in (output for cell in shown.cells for output in cell.get("outputs", [])):
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = bare(output.data["text/html"])
     shown.cells = _told(shown.cells)
     heading = ""
     contents: list[dict[str, str]] = []
