@@ -48,7 +48,9 @@ def test_every_study_with_numbers_has_a_workbook_of_them_without_formulas(ran):
             for name in parts.namelist():
                 content = parts.read(name).decode(errors="replace")
                 assert "<f>" not in content
-                assert not re.search(r'Target="(?!(?:/?xl|docProps|worksheets|theme|styles|sharedStrings)\b)', content), name
+                assert not re.search(
+                    r'Target="(?!(?:/?xl|docProps|worksheets|theme|styles|sharedStrings)\b)', content
+                ), name
                 # A cell is neutralised by an apostrophe.
                 assert not re.search(r"<t[^>]*>[=+@]", content), name
 
@@ -82,7 +84,9 @@ def test_every_output_of_an_executed_notebook_is_rich_alone_and_readable(ran):
                 assert "<img src=x" not in html
                 sources = re.findall(r'(?:src|href)="([^"]{0,12})', html)
                 assert all(source.startswith("data:image/") for source in sources)
-                assert not READABLE.search(text.replace("<script>alert(1)</script>", "").replace("<img src=x", "")), text[:300]
+                assert not READABLE.search(text.replace("<script>alert(1)</script>", "").replace("<img src=x", "")), (
+                    text[:300]
+                )
     assert shown > 40
 
 
@@ -98,5 +102,7 @@ def test_a_hostile_clients_report_is_printed_whole(ran, tmp_path):
     assert len(re.findall(rb"/Type\s*/Page\b", content)) > 1
     assert b"/JavaScript" not in content
     if shutil.which("pdftotext"):
-        text = subprocess.run(["pdftotext", tmp_path / "evil.pdf", "-"], capture_output=True, text=True, check=True).stdout
+        text = subprocess.run(
+            ["pdftotext", tmp_path / "evil.pdf", "-"], capture_output=True, text=True, check=True
+        ).stdout
         assert "<script>alert(1)</script>" in text
