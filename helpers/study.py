@@ -229,16 +229,23 @@ class Study:
         }
 
     def _repr_html_(self) -> str:
+        return self._said()._repr_html_()
+
+    def __repr__(self) -> str:
+        return repr(self._said())
+
+    def _said(self) -> Sentence:
+        """Whom and when it is about."""
         if not self.tables.dated:
             text = _("{client}: the data hold no dates, so all of them are read.").format(
                 client=foreign(self.params.name)
             )
-            return Sentence(text=text)._repr_html_()
+            return Sentence(text=text)
         start, end = day(self.period.start), day(self.period.end - timedelta(days=1))
         # A name that is made of the dates need not have them told again.
         text = _("{client}, {period}") if end in self.period_name else _("{client}, {period}: {start} to {end}")
         told = text.format(client=foreign(self.params.name), period=self.period_name, start=start, end=end)
-        return Sentence(text=told)._repr_html_()
+        return Sentence(text=told)
 
 
 def open_study(client: str, period: str = "latest", *, notebook: str) -> Study:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from helpers.reporting import standalone
 from helpers.reporting.axes import direct
+from helpers.reporting.inline import inline
 from helpers.reporting.tables import Table, clean, shorten
 from helpers.reporting.tokens import Theme, figure_style, readable, themes
 from helpers.reporting.words import _, money, month_at, number, percent
@@ -73,7 +74,15 @@ class Figure:
             width=width,
         )
 
+    def __repr__(self) -> str:
+        return "\n".join(clean(text) for text in (self.title, self.subtitle, self.alt, self.foot))
+
     def _repr_html_(self) -> str:
+        return inline(self.html)
+
+    @property
+    def html(self) -> str:
+        """The chart as a report shows it."""
         return str(
             Markup(
                 '<figure><figcaption><strong class="finding">{title}</strong><span class="subtitle">{subtitle}</span>'

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 
 from helpers.reporting import tokens
 from helpers.reporting.cards import cards
+from helpers.reporting.inline import bare
 from helpers.reporting.tables import clean
 from helpers.reporting.words import _, day, foreign, language, number, period_name, plural
 
@@ -87,6 +88,9 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
     import nbformat
 
     shown = nbformat.from_dict(notebook)
+    for output in (output for cell in shown.cells for output in cell.get("outputs", [])):
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = bare(output.data["text/html"])
     shown.cells = _told(shown.cells)
     heading = ""
     contents: list[dict[str, str]] = []

@@ -9,6 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from helpers.reporting.directions import contained, turns
+from helpers.reporting.inline import inline, plain_table
 from helpers.reporting.words import MISSING, _, day, language, money, number, percent
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ class Table:
     html: str
 
     def _repr_html_(self) -> str:
-        return self.html
+        return inline(self.html)
+
+    def __repr__(self) -> str:
+        return f"{clean(self.title)}\n{plain_table(self.html)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +58,15 @@ class Sentence:
     text: str
 
     def _repr_html_(self) -> str:
+        return inline(self.html)
+
+    @property
+    def html(self) -> str:
+        """The paragraph as a report shows it."""
         return str(Markup("<p>{}</p>").format(clean(self.text)))
+
+    def __repr__(self) -> str:
+        return clean(self.text)
 
 
 def clean(text: object) -> str:

@@ -213,6 +213,9 @@ class Empty:
     def _repr_html_(self) -> str:
         return ""
 
+    def __repr__(self) -> str:
+        return "Empty"
+
 
 def average(analysis: Analysis) -> Average:
     """The campaign's average effects."""
