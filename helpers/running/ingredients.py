@@ -8,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from helpers.params import ROOT, topics
-from helpers.reporting.html import TEMPLATE
 from helpers.reporting.catalogues import CATALOGUES
+from helpers.reporting.html import TEMPLATE
 from helpers.running.digests import code_of, of_file, of_files, of_json, of_modules
 from helpers.running.plan import in_series, notebook, previous, reads
 
