@@ -211,7 +211,8 @@ def _pattern(column: pd.Series) -> str:
     """How a column's numbers are printed whose unit is not known: by their size."""
     if pd.api.types.is_bool_dtype(column) or not pd.api.types.is_numeric_dtype(column):
         return ""
-    largest = column.abs().max()
+    # A column may hold nothing at all, and what is missing has no size.
+    largest = column.dropna().abs().max() if column.notna().any() else 0
     if pd.api.types.is_integer_dtype(column):
         return "#,##0" if largest >= GROUPED_FROM else "0"
     return "#,##0.00" if largest >= SMALL else "0.0000"

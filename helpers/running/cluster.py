@@ -119,7 +119,7 @@ def fingerprint() -> dict[str, str]:
 
     return {
         "python": platform.python_version(),
-        "helpers": of_files(sorted((ROOT / "helpers").rglob("*.py")))[:12],
+        "helpers": of_files(path for path in (ROOT / "helpers").rglob("*") if path.suffix in {".py", ".po"})[:12],
         "notebooks": of_files(sorted((ROOT / "notebooks").glob("*.ipynb")))[:12],
         "requirements.lock": of_file(ROOT / "requirements.lock")[:12],
         "libraries": of_json({name: version(name) for name in ("pandas", "numpy", "pymc", "duckdb", "papermill")})[:12],

@@ -8,8 +8,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from helpers.params import ROOT, topics
+from helpers.reporting.catalogues import CATALOGUES
 from helpers.reporting.html import TEMPLATE
-from helpers.reporting.words import CATALOGUES
 from helpers.running.digests import code_of, of_file, of_files, of_json, of_modules
 from helpers.running.plan import earlier, in_series, notebook, previous, reads
 
@@ -71,7 +71,7 @@ def code(topic: str) -> str:
 @cache
 def template(locale: str) -> str:
     """Hash of what turns a notebook into a page: code, templates, and the catalogue of the reader's language."""
-    words = [path for name in (locale, locale.partition("_")[0]) for path in (CATALOGUES / name).rglob("*.mo")]
+    words = [path for name in (locale, locale.partition("_")[0]) for path in (CATALOGUES / name).rglob("*.po")]
     return of_json(
         [of_modules(*PAGE), of_files(path for path in TEMPLATE.rglob("*") if path.is_file()), of_files(words)]
     )

@@ -88,6 +88,11 @@ def test_numbers_are_printed_by_their_unit(tmp_path):
     assert 'state="frozen"' in sheet
 
 
+def test_a_column_of_numbers_may_hold_none(tmp_path):
+    frame = pd.DataFrame({"customers": pd.array([None, None], dtype="Int64"), "value": [np.nan, np.nan]})
+    assert back(written(tmp_path, Sheet(name="levers", frame=frame)), "levers").isna().all(axis=None)
+
+
 def test_names_of_sheets_are_safe_short_and_unique(tmp_path):
     wanted = [
         "Contents", "contents", "a" * 40, "A" * 40, "a/b\\c[d]:*?", "'quoted'", "History", "", "\u202e",

@@ -276,3 +276,16 @@ def test_verify_looks_at_a_clients_tests_without_leaving_a_look(two):
     assert ledger.read_text() == "{}\n{}\n"
     assert verify(two)[0] == 0
     assert ledger.read_text() == "{}\n{}\n"
+
+
+def test_a_change_of_a_catalogue_changes_the_keys_of_clients_who_read_it(copy):
+    def keys():
+        ingredients.template.cache_clear()
+        return {locale: ingredients.template(locale) for locale in ("en_GB", "vi_VN", "fa_IR")}
+
+    before = keys()
+    path = copy / "helpers/reporting/locale/fa/LC_MESSAGES/valuebook.po"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('msgid "n"\nmsgstr "ن"\n')
+    after = keys()
+    assert {locale for locale in before if before[locale] != after[locale]} == {"fa_IR"}
