@@ -8,14 +8,16 @@ Persian is written (CLDR's pattern has it first).
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from babel.numbers import (
     format_compact_currency,
+    format_compact_decimal,
     format_currency,
     format_decimal,
     format_percent,
     get_currency_precision,
+    get_currency_symbol,
     get_minus_sign_symbol,
 )
 
@@ -30,6 +32,8 @@ NO_BREAK_SPACE = "\u00a0"
 # Cents matter below it.
 WHOLE_FROM = 100
 COMPACT_DIGITS = 2
+# Where readers write the word of a million, and not the initial that CLDR has with currencies.
+SPELT_OUT = ("vi",)
 # The locale's own separators and signs, not those it uses with Western digits.
 OWN = "default"
 
@@ -75,10 +79,11 @@ def amount(
     """
     if compact:
         size, sign = _parts(value, 0, locale, signed=signed)
-        text = format_compact_currency(
-            size, currency, locale=locale, fraction_digits=COMPACT_DIGITS, numbering_system=OWN
-        )
-        return _signed(text, sign, locale)
+        own_way: dict[str, Any] = {"locale": locale, "fraction_digits": COMPACT_DIGITS, "numbering_system": OWN}
+        if locale.language in SPELT_OUT:
+            short = format_compact_decimal(size, format_type="long", **own_way)
+            return _signed(f"{short}{NO_BREAK_SPACE}{get_currency_symbol(currency, locale=locale)}", sign, locale)
+        return _signed(format_compact_currency(size, currency, **own_way), sign, locale)
     own = get_currency_precision(currency)
     digits = min(own, digits) if digits is not None else own if abs(value) < WHOLE_FROM else 0
     size, sign = _parts(value, digits, locale, signed=signed)
