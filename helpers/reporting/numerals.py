@@ -30,6 +30,8 @@ NO_BREAK_SPACE = "\u00a0"
 # Cents matter below it.
 WHOLE_FROM = 100
 COMPACT_DIGITS = 2
+# CLDR shortens these to letters, which reports in Vietnamese do not.
+SPELLED = {"vi": {"N": "nghìn", "Tr": "triệu", "T": "tỷ", "NT": "nghìn tỷ"}}
 # The locale's own separators and signs, not those it uses with Western digits.
 OWN = "default"
 
@@ -78,6 +80,8 @@ def amount(
         text = format_compact_currency(
             size, currency, locale=locale, fraction_digits=COMPACT_DIGITS, numbering_system=OWN
         )
+        spelled = SPELLED.get(locale.language, {})
+        text = NO_BREAK_SPACE.join(spelled.get(part, part) for part in text.split(NO_BREAK_SPACE))
         return _signed(text, sign, locale)
     own = get_currency_precision(currency)
     digits = min(own, digits) if digits is not None else own if abs(value) < WHOLE_FROM else 0
