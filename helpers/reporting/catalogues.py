@@ -43,7 +43,7 @@ def read(path: Path) -> gettext.NullTranslations:
         content = read_po(source, locale=path.parent.parent.name, abort_invalid=True)
     for message in list(content):
         # Babel would say the singular where a plural has no translation.
-        if message.id and message.pluralizable and not all(message.string):
+        if message.id and message.pluralizable and not all(message.string or ()):
             content.delete(message.id)
     compiled = io.BytesIO()
     write_mo(compiled, content, use_fuzzy=False)
