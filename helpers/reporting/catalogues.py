@@ -41,6 +41,10 @@ def read(path: Path) -> gettext.NullTranslations:
 
     with path.open("rb") as source:
         content = read_po(source, locale=path.parent.parent.name, abort_invalid=True)
+    for message in list(content):
+        # Babel would say the singular where a plural has no translation.
+        if message.id and message.pluralizable and not all(message.string or ()):
+            content.delete(message.id)
     compiled = io.BytesIO()
     write_mo(compiled, content, use_fuzzy=False)
     compiled.seek(0)

@@ -86,6 +86,12 @@ def test_a_fuzzy_message_is_a_fault_and_is_not_used(folder):
     assert words.plural("{count} check passed", "{count} checks passed", 3) == "۳ بررسی"
 
 
+def test_a_plural_without_translation_is_said_in_english_as_a_plural(folder):
+    key = ("{count} check passed", "{count} checks passed")
+    words.use_language("fa_IR", "IRR", catalogues=folder({key: ("", "")}))
+    assert words.plural(*key, 3) == "۳ checks passed"
+
+
 def test_a_catalogue_is_read_once_a_process(folder):
     path = folder() / "fa" / NAME
     assert readers.read(path) is readers.read(path)

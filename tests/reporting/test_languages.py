@@ -90,7 +90,7 @@ def test_dong_and_rials_have_no_decimals_even_where_they_are_asked_for():
     ("locale", "currency", "text"),
     [
         ("en_GB", "GBP", "-£12.35M"),
-        ("vi_VN", "VND", f"-12,35{NB}Tr{NB}₫"),
+        ("vi_VN", "VND", f"-12,35{NB}triệu{NB}₫"),
         ("fa_IR", "IRR", f"{ltr('−۱۲٫۳۵')}{NB}میلیون ریال"),
     ],
 )

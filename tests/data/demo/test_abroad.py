@@ -5,6 +5,7 @@ from helpers.data.demo import make_abroad, make_demo
 from helpers.data.demo.abroad import COUNTRIES, MONEY, WORDED
 from helpers.errors import DataError
 from helpers.params import ROOT, load_params
+from helpers.running.cli import DEMOS
 
 LANGUAGES = sorted(COUNTRIES)
 
@@ -69,3 +70,7 @@ def test_the_params_are_the_demos_in_the_language(language):
     assert there.data.demo.seed == home.data.demo.seed
     assert there.economics.cac == home.economics.cac * COUNTRIES[language].rate
     assert [test.id for test in there.ab_test.tests] == [test.id for test in home.ab_test.tests]
+
+
+def test_the_demo_runs_one_client_a_language():
+    assert set(DEMOS) == {"demo", *(f"demo_{language}" for language in LANGUAGES)}
