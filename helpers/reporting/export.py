@@ -115,8 +115,20 @@ def write_excel(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
         }
         with xlsxwriter.Workbook(str(scratch), options) as book:
             head = book.add_format({"bold": True, "bottom": 1})
-            for name, frame in sheets.items():
-                _write_sheet(book.add_worksheet(name[:SHEET_NAME]), frame, head)
+            for name, frame in zip(_sheet_names(sheets), sheets.values(), strict=True):
+                _write_sheet(book.add_worksheet(name), frame, head)
+
+
+def _sheet_names(names: Iterable[str]) -> list[str]:
+    """Names as short as a workbook allows; of those that would be the same, the later ones end in a number."""
+    taken: dict[str, str] = {}
+    for name in names:
+        short, place = name[:SHEET_NAME], 1
+        while short.lower() in taken:
+            place += 1
+            short = f"{name[: SHEET_NAME - 1 - len(str(place))]}~{place}"
+        taken[short.lower()] = short
+    return list(taken.values())
 
 
 def _write_sheet(sheet: Any, frame: pd.DataFrame, head: Any) -> None:
