@@ -98,6 +98,7 @@ def _row(findings: Sequence[Findings], before: Sequence[Findings]) -> dict[str, 
     # What may be used in part is better than what may not be used at all.
     worst = max(findings, key=lambda found: (WORST.index(found.status), not found.decisions))
     earlier = {found.topic: found for found in before}
+    headline = next((found.headline for found in first if found.headline), "")
     folder = f"{worst.client}/{worst.period}"
     return {
         "client": clean(worst.client),
@@ -105,15 +106,14 @@ def _row(findings: Sequence[Findings], before: Sequence[Findings]) -> dict[str, 
         "cover": f"{folder}/index.html",
         "status": worst.status,
         "word": status_word(worst),
-        "text": shorten(
-            next((found.headline or found.reason for found in first if found.headline or found.reason), ""), LONGEST
-        ),
+        "text": shorten(headline or next((found.reason for found in first if found.reason), ""), LONGEST),
         "trend": next((told for found in first if (told := trend(found, earlier.get(found.topic)))), None),
         "topics": [
             {
                 "name": topic_name(found.topic),
                 "link": None if found.status == "skipped" else f"{folder}/{found.topic}.html",
                 "word": status_word(found),
+                "reason": shorten(found.reason or "") if found.status in {"skipped", "failed"} else "",
             }
             for found in first
         ],
@@ -125,8 +125,13 @@ def failure_page(*, client: str, period: str, topic: str, reason: str, trace: st
     return page(
         "failure.html.j2",
         title=f"{topic_name(topic)} – {client}",
+<<<<<<< HEAD
         client=client,
         period=period_name(period),
+=======
+        client=clean(client),
+        period=period,
+>>>>>>> w-design
         topic=topic_name(topic),
         reason=reason,
         trace=trace,

@@ -66,6 +66,13 @@ def test_the_portal_has_one_row_a_study_with_the_worst_state_and_the_trend():
     assert 'href="acme/2024-Q4/clv.html"' in html
 
 
+def test_the_portal_says_why_a_topic_was_skipped_and_takes_its_headline_from_one_that_ran():
+    skipped = Findings(client="acme", period="2024-Q4", topic="pulse", status="skipped", reason="It needs orders.")
+    html = portal_page([[skipped, findings(topic="clv", headline="They are worth £81.")]])
+    assert text_of(html).index("They are worth £81.") < text_of(html).index("Not run: It needs orders.")
+    assert "pulse.html" not in html
+
+
 def test_the_portal_prints_each_studys_own_currency():
     numbers = {"arpu": Number(value=81.2, unit="USD", n=2, definition="arpu")}
     before = findings(client="us", period="2024-Q3", numbers=numbers)
