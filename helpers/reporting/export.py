@@ -32,6 +32,12 @@ def replacing(path: Path) -> Iterator[Path]:
         scratch.unlink(missing_ok=True)
 
 
+def clear(path: Path) -> None:
+    """Take away what killed processes left while they wrote a file; only for who alone may write it."""
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file."""
     with replacing(path) as scratch:

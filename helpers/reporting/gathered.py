@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from helpers.reporting.export import alone, replacing
+from helpers.reporting.export import alone, clear, replacing
 from helpers.reporting.findings import SCHEMA
 from helpers.reporting.tables import clean
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FILE = "findings.parquet"
-LOCK = ".findings.lock"
+LOCK = ".runs/findings.lock"
 MADE_OF = b"valuebook.findings"
 TEXTS = ("client", "period", "topic", "status", "key")
 NUMBERS = ("value", "low", "high", "level")
@@ -41,6 +41,7 @@ def write_all_findings(reports: Path) -> bool:
     path = reports / FILE
     # Of two runs that end together, the later one must have read what the earlier one left.
     with alone(reports / LOCK):
+        clear(path)
         contents = {
             str(found.relative_to(reports)): found.read_bytes()
             for found in sorted(reports.glob("*/*/*.json"))

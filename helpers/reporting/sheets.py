@@ -43,12 +43,14 @@ class Sheet:
         frame: Its rows.
         file: Where the table is whole, said where a part is cut.
         units: The unit of each row's number, for columns of which it is known.
+        most: Rows that are written; never more than a sheet holds.
     """
 
     name: str
     frame: pd.DataFrame
     file: str = ""
     units: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    most: int = SHEET_ROWS
 
 
 def write_sheets(path: Path, sheets: Sequence[Sheet], *, made: datetime = UNDATED) -> None:
@@ -136,7 +138,7 @@ def unit_pattern(unit: str, value: float | None) -> str:
 
 def _write(sheet: Any, told: Sheet, formats: _Formats) -> list[str]:
     """Write one sheet; what must be said about it."""
-    frame = told.frame.head(SHEET_ROWS)
+    frame = told.frame.head(min(told.most, SHEET_ROWS))
     notes = []
     if len(frame) < len(told.frame):
         notes.append(

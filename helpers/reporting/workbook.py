@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from helpers.reporting.findings import Findings
 
+# A workbook of several sheets that long opens in no reasonable time; the topics' own have all that a sheet holds.
+MOST_ROWS = 100_000
 QUARANTINE = "tables/quarantine.parquet"
 
 
@@ -85,7 +87,7 @@ def _tables(folder: Path, findings: Sequence[Findings]) -> list[Sheet]:
     if (folder / QUARANTINE).is_file():
         files["quarantine"] = QUARANTINE
     return [
-        Sheet(name=name, frame=pd.read_parquet(folder / file), file=file)
+        Sheet(name=name, frame=pd.read_parquet(folder / file), file=file, most=MOST_ROWS)
         for name, file in files.items()
         if (folder / file).is_file()
     ]

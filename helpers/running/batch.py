@@ -7,11 +7,11 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Protocol
 
-from helpers.reporting.export import write_json, write_parquet, write_text
+from helpers.reporting.export import alone, clear, write_json, write_parquet, write_text
 from helpers.reporting.gathered import write_all_findings
 from helpers.reporting.pages import period_before, portal_page, study_page
 from helpers.reporting.words import use_language
-from helpers.reporting.workbook import write_workbook
+from helpers.reporting.workbook import workbook_file, write_workbook
 from helpers.running.digests import of_json
 from helpers.running.execute import Outcome, Setting, brand, done, run_job
 from helpers.running.ingredients import ingredients
@@ -227,7 +227,9 @@ def _write_workbook(folder: Path, found: Sequence[Findings], made_of: str) -> di
     told = json.loads(last.read_bytes()).get("workbook") if last.is_file() else None
     if told and told["made_of"] == made_of and (folder / told["file"]).is_file():
         return dict(told)
-    path = write_workbook(folder, found)
+    with alone(folder / FOLDER / "workbook.lock"):
+        clear(folder / workbook_file(*folder.parts[-2:]))
+        path = write_workbook(folder, found)
     return {"file": str(path.relative_to(folder)), "made_of": made_of} if path else None
 
 

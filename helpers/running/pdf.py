@@ -16,6 +16,7 @@ from helpers.errors import BrowserError, ParamsError
 from helpers.reporting.export import write_bytes
 from helpers.running.options import (
     FAILED,
+    STOPPED,
     Clients,
     Periods,
     ReportsPath,
@@ -81,9 +82,9 @@ def pdf(names: Clients = None, period: Periods = None, topic: Topics = None, rep
         folder = use_reports(local_folder(reports, stack))
         browser = find_browser()
         pages = printable(folder, clients=names or (), periods=period or (), topics=topic or ())
-        bad = print_pages(pages, browser=browser)
-    if bad:
-        raise SystemExit(FAILED)
+        code = print_pages(pages, browser=browser)
+    if code:
+        raise SystemExit(code)
 
 
 def printable(
@@ -117,7 +118,7 @@ def print_missing(studies: Iterable[tuple[str, str]], *, topics: Collection[str]
     """Print what a run left and what has no PDF yet; a report that ran again has none. Say which lack one.
 
     Returns:
-        1 where a page could not be printed, else 0. That there is no Chromium is said and is no failure of the run.
+        An exit code, as `print_pages` has it. That there is no Chromium is said and is no failure of the run.
     """
     pages = [
         page
@@ -132,21 +133,28 @@ def print_missing(studies: Iterable[tuple[str, str]], *, topics: Collection[str]
     except BrowserError as error:
         complain(f"{error} Without a PDF: {', '.join(page.what for page in pages)}.")
         return 0
-    return FAILED if print_pages(pages, browser=browser) else 0
+    return print_pages(pages, browser=browser)
 
 
-def print_pages(pages: Iterable[Page], *, browser: Path) -> list[Page]:
-    """Print pages one after the other, say how each went, and return those that could not be printed."""
-    bad = []
+def print_pages(pages: Iterable[Page], *, browser: Path) -> int:
+    """Print pages one after the other and say how each went.
+
+    Returns:
+        0, 1 where one could not be printed, or 130 where Ctrl-C stopped it; what was printed is kept.
+    """
+    code = 0
     for page in pages:
         try:
             print_page(page.html, page.pdf, browser=browser)
         except BrowserError as error:
             complain(f"{page.what}: {error}")
-            bad.append(page)
+            code = FAILED
+        except KeyboardInterrupt:
+            complain("Stopped. What was printed is kept.")
+            return STOPPED
         else:
             out.print(f"printed  {page.what}", markup=False, soft_wrap=True)
-    return bad
+    return code
 
 
 def print_page(html: Path, target: Path, *, browser: Path, timeout: float = TIMEOUT) -> None:

@@ -100,3 +100,10 @@ def test_a_hostile_client_goes_through_as_plain_text(tmp_path):
     assert {str(kind) for kind in pq.read_schema(tmp_path / "findings.parquet").types} == {
         "string", "double", "int64", "timestamp[s, tz=UTC]", "timestamp[ms, tz=UTC]",
     } - {"timestamp[s, tz=UTC]"}  # fmt: skip
+
+
+def test_what_a_killed_run_left_goes(tmp_path):
+    publish(tmp_path, "acme")
+    (tmp_path / ".findings.parquet.x1y2.parquet").write_bytes(b"half")
+    assert write_all_findings(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".runs", "acme", "findings.parquet"]

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from helpers.reporting import workbook
 from helpers.reporting.findings import Definition, Findings, Number
 from helpers.reporting.workbook import workbook_file, write_workbook
 
@@ -59,6 +60,14 @@ def test_numbers_and_tables_of_all_topics_are_in_it(tmp_path):
     assert set(numbers["State"]) == {"All checks passed", "Do not use"}
     assert numbers["Value"].isna().sum() == 2
     assert book["Contents"]["Sheet"].tolist() == [*book][1:]
+
+
+def test_a_table_too_long_for_a_workbook_is_cut_and_that_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(workbook, "MOST_ROWS", 2)
+    table(tmp_path, "pulse.deciles", decile=[1, 2, 3])
+    book = pd.read_excel(write_workbook(tmp_path, [findings()]), sheet_name=None, engine="calamine")
+    assert len(book["pulse deciles"]) == 2
+    assert book["Contents"]["Note"].iloc[-1] == "2 of 3 rows; all are in tables/pulse.deciles.parquet."
 
 
 def test_without_numbers_there_is_no_workbook(tmp_path):

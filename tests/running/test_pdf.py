@@ -181,6 +181,16 @@ def test_a_run_prints_what_ran_and_says_what_lacks_a_pdf(small):
     assert nowhere.stdout == "", "something ran before the wrong setting was told"
 
 
+def test_ctrl_c_stops_the_browser_and_keeps_what_was_printed(small):
+    small.client("acme")
+    small.notebook("pulse", "study.period.label")
+    stops = f'case "$*" in *pulse.html*) kill -TERM $PPID; exec sleep 60;; esac\n{PRINTS}'
+    done = small.run("--topic", "pulse", "--pdf", VALUEBOOK_CHROMIUM=str(program(small.base / "browser", stops)))
+    assert done.returncode == 130, done.stderr
+    assert "Stopped. What was printed is kept." in done.stderr
+    assert [path.name for path in small.reports.rglob("*.pdf")] == ["index.pdf"]
+
+
 def test_the_command_prints_what_is_named_and_says_what_there_is(small, monkeypatch, capsys):
     from helpers.running.cli import main
 
