@@ -8,16 +8,14 @@ Persian is written (CLDR's pattern has it first).
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from babel.numbers import (
     format_compact_currency,
-    format_compact_decimal,
     format_currency,
     format_decimal,
     format_percent,
     get_currency_precision,
-    get_currency_symbol,
     get_minus_sign_symbol,
 )
 
@@ -32,13 +30,8 @@ NO_BREAK_SPACE = "\u00a0"
 # Cents matter below it.
 WHOLE_FROM = 100
 COMPACT_DIGITS = 2
-<<<<<<< HEAD
-# Where readers write the word of a million, and not the initial that CLDR has with currencies.
-SPELT_OUT = ("vi",)
-=======
 # CLDR shortens these to letters, which reports in Vietnamese do not.
 SPELLED = {"vi": {"N": "nghìn", "Tr": "triệu", "T": "tỷ", "NT": "nghìn tỷ"}}
->>>>>>> w-lang
 # The locale's own separators and signs, not those it uses with Western digits.
 OWN = "default"
 
@@ -84,20 +77,12 @@ def amount(
     """
     if compact:
         size, sign = _parts(value, 0, locale, signed=signed)
-<<<<<<< HEAD
-        own_way: dict[str, Any] = {"locale": locale, "fraction_digits": COMPACT_DIGITS, "numbering_system": OWN}
-        if locale.language in SPELT_OUT:
-            short = format_compact_decimal(size, format_type="long", **own_way)
-            return _signed(f"{short}{NO_BREAK_SPACE}{get_currency_symbol(currency, locale=locale)}", sign, locale)
-        return _signed(format_compact_currency(size, currency, **own_way), sign, locale)
-=======
         text = format_compact_currency(
             size, currency, locale=locale, fraction_digits=COMPACT_DIGITS, numbering_system=OWN
         )
         spelled = SPELLED.get(locale.language, {})
         text = NO_BREAK_SPACE.join(spelled.get(part, part) for part in text.split(NO_BREAK_SPACE))
         return _signed(text, sign, locale)
->>>>>>> w-lang
     own = get_currency_precision(currency)
     digits = min(own, digits) if digits is not None else own if abs(value) < WHOLE_FROM else 0
     size, sign = _parts(value, digits, locale, signed=signed)

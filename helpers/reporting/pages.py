@@ -125,13 +125,8 @@ def failure_page(*, client: str, period: str, topic: str, reason: str, trace: st
     return page(
         "failure.html.j2",
         title=f"{topic_name(topic)} – {client}",
-<<<<<<< HEAD
-        client=client,
-        period=period_name(period),
-=======
         client=clean(client),
-        period=period,
->>>>>>> w-design
+        period=period_name(period),
         topic=topic_name(topic),
         reason=reason,
         trace=trace,
