@@ -129,7 +129,7 @@ def contrast(one: str, other: str) -> float:
     return (lights[0] + 0.05) / (lights[1] + 0.05)
 
 
-def figure_style(theme: Theme) -> dict[str, Any]:
+def figure_style(theme: Theme) -> dict[Any, Any]:
     """The theme as settings of matplotlib, over seaborn's own."""
     import seaborn as sns
 
