@@ -97,6 +97,8 @@ def _row(findings: Sequence[Findings], before: Sequence[Findings]) -> dict[str, 
     first = sorted(findings, key=lambda found: FIRST.index(found.topic) if found.topic in FIRST else len(FIRST))
     # What may be used in part is better than what may not be used at all.
     worst = max(findings, key=lambda found: (WORST.index(found.status), not found.decisions))
+    # A study of which one topic is held back still decides what the others found.
+    in_part = worst.status == "blocked" and any(found.decisions for found in findings if found.status in {"ok", "warn"})
     earlier = {found.topic: found for found in before}
     headline = next((found.headline for found in first if found.headline), "")
     folder = f"{worst.client}/{worst.period}"
@@ -105,7 +107,7 @@ def _row(findings: Sequence[Findings], before: Sequence[Findings]) -> dict[str, 
         "period": period_name(worst.period),
         "cover": f"{folder}/index.html",
         "status": worst.status,
-        "word": status_word(worst),
+        "word": _("Use in part") if in_part else status_word(worst),
         "text": shorten(headline or next((found.reason for found in first if found.reason), ""), LONGEST),
         "trend": next((told for found in first if (told := trend(found, earlier.get(found.topic)))), None),
         "topics": [

@@ -15,8 +15,8 @@ from helpers.reporting.words import MISSING, _, day, language, money, number, pe
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date", "printed", "file"]
-LONGEST_TEXT = 120
+Kind = Literal["text", "prose", "number", "decimal", "money", "share", "signed_share", "date", "printed", "file"]
+LONGEST_TEXT, LONGEST_PROSE = 120, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +25,8 @@ class Column:
 
     Attributes:
         label: Its heading, with the unit.
-        kind: How its values are printed; `printed` for numbers that are text already, each in its own unit; a `file` is the
-            path of a published table, and is linked.
+        kind: How its values are printed; `prose` for whole sentences of the report; `printed` for numbers that are text
+            already, each in its own unit; a `file` is the path of a published table, and is linked.
         low: Name of the frame's column with the lower end of the interval, printed beside the value.
         high: Name of the column with the upper end.
     """
@@ -155,7 +155,7 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
 
 
 def _numeric_class(column: Column) -> Markup:
-    if column.kind in {"text", "date", "file"}:
+    if column.kind in {"text", "prose", "date", "file"}:
         return Markup("")
     return Markup(' class="num printed"') if column.kind == "printed" else Markup(' class="num"')
 
@@ -166,6 +166,7 @@ def _shown(value: Any, kind: Kind) -> str:
         return MISSING
     formats: dict[str, Callable[[Any], str]] = {
         "text": bdi,
+        "prose": lambda x: bdi(x, LONGEST_PROSE),
         "printed": bdi,
         "number": number,
         "decimal": lambda x: number(x, digits=2),

@@ -153,7 +153,7 @@ class Actions(Result):
             }
         columns |= {
             "rest": Column(label=_("All others"), kind="number"),
-            "action": Column(label=_("What to try with them")),
+            "action": Column(label=_("What to try with them"), kind="prose"),
             "value": Column(label=_("Expected of the segment, {currency}").format(currency=currency), kind="money"),
         }
         foot = _(

@@ -186,7 +186,7 @@ class Levers(Result):
         if not missing:
             return Sentence(text=_("Every lever can be told."))
         rows = pd.DataFrame({"name": [one.name for one in missing], "why": [one.why for one in missing]})
-        columns = {"name": Column(label=_("Lever")), "why": Column(label=_("Why it cannot be told"))}
+        columns = {"name": Column(label=_("Lever")), "why": Column(label=_("Why it cannot be told"), kind="prose")}
         return table(rows, columns, title=_("Levers that cannot be told"), rows=len(rows))
 
     def figure(self) -> Figure | Table:

@@ -110,12 +110,12 @@ class Log(Result):
         )
         columns = {
             "period": Column(label=_("Period")),
-            "text": Column(label=_("Advised")),
+            "text": Column(label=_("Advised"), kind="prose"),
             "grade": Column(label=_("Evidence then")),
             "done": Column(label=_("Done")),
             "then": Column(label=_("Its number then")),
             "now": Column(label=_("Now")),
-            "judged": Column(label=_("What an experiment says")),
+            "judged": Column(label=_("What an experiment says"), kind="prose"),
             "id": Column(label=_("Decision")),
         }
         foot = _("Then and now are the number that the decision named, with its interval; the difference is no effect.")

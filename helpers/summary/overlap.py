@@ -67,7 +67,7 @@ class Overlap(Result):
             "other_name": Column(label=_("And")),
             "share_one": Column(label=_("Share of the first one’s customers"), kind="share"),
             "share_other": Column(label=_("Share of the other’s"), kind="share"),
-            "why": Column(label=_("Why they are not added up")),
+            "why": Column(label=_("Why they are not added up"), kind="prose"),
         }
         return table(
             self.pairs, columns, title=_("Levers that overlap"), rows=len(self.pairs),

@@ -47,9 +47,9 @@ class Unsaid(Result):
         if self.rows.empty:
             return Sentence(text=_("Every topic has run, and none of its checks failed."))
         columns = {
-            "what": Column(label=_("Not said")),
-            "why": Column(label=_("Why")),
-            "needed": Column(label=_("What would let it be said")),
+            "what": Column(label=_("Not said"), kind="prose"),
+            "why": Column(label=_("Why"), kind="prose"),
+            "needed": Column(label=_("What would let it be said"), kind="prose"),
         }
         return table(
             self.rows, columns, title=_("What is missing, and what would let it be said"), rows=MOST,

@@ -53,6 +53,13 @@ def test_a_phone_never_scrolls_a_page_sideways(browser, pages, name, language):
     assert shut_in == 0
 
 
+@pytest.mark.parametrize("language", LOCALES)
+def test_every_page_of_the_demo_is_small(pages, language):
+    sizes = {path.name: path.stat().st_size for path in pages[language].rglob("*.html")}
+    assert len(sizes) >= 7
+    assert {name: size for name, size in sizes.items() if size > 400_000} == {}
+
+
 @pytest.mark.browser
 def test_the_policy_lets_no_script_run_and_no_image_load(browser, pages, tmp_path):
     html = path_of(pages["en"], "pulse").read_text(encoding="utf-8")

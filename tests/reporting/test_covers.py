@@ -39,7 +39,7 @@ def test_what_was_skipped_stands_last_with_its_reason():
 
 def test_the_period_before_stands_beside_each_number():
     told = text_of(study_page(brand=BRAND, period="2024-Q4", findings=[findings()], before=[earlier()]))
-    assert "£84.70 in 2024-Q3" in told
+    assert "£84.70 in Q3 2024" in told
     assert "-4.1% on the period before" in told
 
 
@@ -60,9 +60,9 @@ def test_the_portal_has_one_row_a_study_with_the_worst_state_and_the_trend():
     html = portal_page([[findings(), blocked], [earlier()]])
     rows = [text_of("</style>" + row) for row in re.findall(r"<tbody>(.*)</tbody>", html, re.DOTALL)[0].split("</tr>")]
     assert len(rows) == 3
-    assert "2024-Q4" in rows[0]
+    assert "Q4 2024" in rows[0]
     assert "Do not use" in rows[0]
-    assert "£84.70 in 2024-Q3" in rows[0]
+    assert "£84.70 in Q3 2024" in rows[0]
     assert 'href="acme/2024-Q4/clv.html"' in html
 
 
