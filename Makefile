@@ -34,12 +34,13 @@ test: lint ## Lint, then run the tests, those with a long form in their short on
 test-full: lint ## Lint, then run all tests, also the long forms: 20 kills, 200 reports side by side, parity of the slow notebooks
 	$(BIN)/python -m pytest -n auto
 
-lint: $(READY) ## Ruff, mypy, import-linter and the notebook linter
+lint: $(READY) ## Ruff, mypy, import-linter, the notebook linter and the catalogues
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tests.notebooks.lint
+	$(BIN)/python -m tests.reporting.catalogues
 
 lab: $(READY) ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
