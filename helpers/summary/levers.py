@@ -173,9 +173,9 @@ class Levers(Result):
         shown = self.frame()[lambda rows: rows["told"]].reset_index(drop=True)
         columns = {
             "name": Column(label=_("Lever")),
+            "customers_file": Column(label=_("List of customers"), kind="file"),
             "topic": Column(label=_("Topic")),
             "number": Column(label=_("Number")),
-            "customers_file": Column(label=_("List of customers"), kind="file"),
         }
         foot = _("A dash: which customers the lever reaches is not known one by one.")
         return table(shown, columns, title=_("Where each number was taken from"), foot=foot, rows=len(shown))
