@@ -92,10 +92,11 @@ def test_hostile_text_is_escaped_in_tables_sentences_figures_and_pages():
         + chart(title=HOSTILE, alt=HOSTILE, subtitle=HOSTILE, foot=HOSTILE)._repr_html_()
         + page(headline=HOSTILE, reason=HOSTILE, status="blocked")
         + study_page(brand=Brand(name=HOSTILE, colour="#0b6e4f"), period="2024", findings=[findings(headline=HOSTILE)])
-        + portal_page([[findings(headline=HOSTILE)]]).replace("<script>(()", "")
+        + portal_page([[findings(headline=HOSTILE)]])
         + failure_page(client=HOSTILE, period="2024", topic="pulse", reason=HOSTILE, trace=HOSTILE)
     )
-    assert "<script" not in html
+    # The one script is the search of the portal.
+    assert html.count("<script") == 1
     assert "&lt;script&gt;" in html
     cell = re.search(r'<th scope="row">(.*?)</th>', shown)[1]
     assert len(cell) < 250
