@@ -10,17 +10,16 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from helpers.errors import BrowserError, ParamsError
 from helpers.reporting.export import write_bytes
 from helpers.running.options import (
     FAILED,
     STOPPED,
-    Clients,
-    Periods,
     ReportsPath,
-    Topics,
     complain,
     local_folder,
     out,
@@ -60,15 +59,25 @@ LONGEST_WORD = 300
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """One HTML page that can be printed.
-
-    Attributes:
-        html: The page.
-        what: How messages name it.
-    """
+    """One HTML page that can be printed: a report, or a study's cover."""
 
     html: Path
-    what: str
+
+    @property
+    def study(self) -> tuple[str, str]:
+        """Its client and period."""
+        client, period, _file = self.html.parts[-3:]
+        return client, period
+
+    @property
+    def topic(self) -> str:
+        """Its topic; `index` for a cover."""
+        return self.html.stem
+
+    @property
+    def what(self) -> str:
+        """How messages name it."""
+        return " ".join(self.study if self.topic == COVER else (*self.study, self.topic))
 
     @property
     def pdf(self) -> Path:
@@ -76,7 +85,12 @@ class Page:
         return self.html.with_suffix(".pdf")
 
 
-def pdf(names: Clients = None, period: Periods = None, topic: Topics = None, reports: ReportsPath = None) -> None:
+Named = Annotated[list[str] | None, typer.Argument(help="Clients; all that have reports when none is named.")]
+Labels = Annotated[list[str] | None, typer.Option("--period", help="Periods as their folders are named; all.")]
+Chosen = Annotated[list[str] | None, typer.Option("--topic", help="Topics; all and the covers when none is named.")]
+
+
+def pdf(names: Named = None, period: Labels = None, topic: Chosen = None, reports: ReportsPath = None) -> None:
     """Print reports and covers that are there as PDFs beside them; all, unless some are named."""
     with contextlib.ExitStack() as stack:
         folder = use_reports(local_folder(reports, stack))
@@ -99,18 +113,21 @@ def printable(
         topics: Topics; all and the covers when empty.
 
     Raises:
-        ParamsError: None are there; the message names the studies that are.
+        ParamsError: What is named is not there; the message names the studies that are.
     """
     there = sorted({path.parent.relative_to(reports).parts for path in reports.glob("*/*/index.html")})
-    chosen = [
-        (client, period)
+    pages = [
+        page
         for client, period in there
         if (not clients or client in clients) and (not periods or period in periods)
+        for page in _pages(reports, client, period, topics=topics, cover=not topics)
     ]
-    pages = [page for study in chosen for page in _pages(reports, *study, topics=topics, cover=not topics)]
-    if not pages:
+    found = {name for page in pages for name in (*page.study, page.topic)}
+    lost = [name for name in (*clients, *periods, *topics) if name not in found]
+    if lost or not pages:
         studies = ", ".join(f"{client} {period}" for client, period in there) or "none"
-        raise ParamsError(f"{reports}: has no such report to print; studies there: {studies}")
+        named = f" of {', '.join(lost)}" if lost else ""
+        raise ParamsError(f"{reports}: has no report{named} to print; studies there: {studies}")
     return pages
 
 
@@ -218,14 +235,14 @@ def _pages(reports: Path, client: str, period: str, *, topics: Collection[str], 
         topic = path.stem
         if topic == COVER:
             if cover:
-                pages.insert(0, Page(html=path, what=f"{client} {period}"))
+                pages.insert(0, Page(html=path))
             continue
         found = path.with_suffix(".json")
         if topics and topic not in topics:
             continue
         # The page of a topic that failed is a notice, no report.
         if found.is_file() and read_findings(found).status in PRINTED:
-            pages.append(Page(html=path, what=f"{client} {period} {topic}"))
+            pages.append(Page(html=path))
     return pages
 
 

@@ -219,7 +219,10 @@ def test_the_command_prints_what_is_named_and_says_what_there_is(small, monkeypa
     ]
     code, said = command("acme", "--period", "2031")
     assert code == 2
-    assert "has no such report to print; studies there: acme all, beta all" in said.err
+    assert "has no report of acme, 2031 to print; studies there: acme all, beta all" in said.err
+    code, said = command("acme", "tpyo", "--topic", "pulse")
+    assert code == 2
+    assert "has no report of tpyo to print" in said.err
     code, said = command("acme", browser="exit 3")
     assert code == 1
     monkeypatch.setenv("PATH", "/nowhere")
