@@ -1,0 +1,76 @@
+from datetime import datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers.data.customers import customer_states, order_days, with_exposure, with_first_day
+
+AS_OF = datetime(2024, 3, 1)
+START = datetime(2024, 1, 1)
+
+
+def by_hand(rows):
+    """The customer table by plain pandas, day by day."""
+    frame = pd.DataFrame(rows, columns=["customer_id", "ordered_at", "revenue", "kind"])
+    frame = frame[(frame["kind"] == "order") & frame["customer_id"].notna() & (frame["ordered_at"] < AS_OF)]
+    days = (
+        frame.assign(on=frame["ordered_at"].dt.normalize())
+        .groupby(["customer_id", "on"])["revenue"]
+        .sum()
+        .reset_index()
+    )
+    found = {}
+    for customer, own in days.groupby("customer_id"):
+        first, last = own["on"].min(), own["on"].max()
+        opening = own.loc[own["on"] == first, "revenue"].sum()
+        found[customer] = (
+            len(own) - 1,
+            (last - first).days,
+            (pd.Timestamp(AS_OF) - first).days - 1,
+            opening,
+            own["revenue"].sum() - opening,
+        )
+    return found
+
+
+def a_log(seed, n=600):
+    rng = np.random.default_rng(seed)
+    names = [None, *(f"c{place}" for place in range(80))]
+    hours = rng.integers(0, 90 * 24, n)
+    return [
+        (names[who], START + timedelta(hours=int(hour)), float(value), kind)
+        for who, hour, value, kind in zip(
+            rng.integers(0, len(names), n),
+            hours,
+            rng.integers(-50, 500, n),
+            rng.choice(["order", "order", "refund", "cancelled"], n),
+            strict=True,
+        )
+    ]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_customer_table_is_what_counting_by_hand_finds(ledger, seed):
+    rows = a_log(seed)
+    table = ledger(rows)
+    states = with_exposure(customer_states(order_days(table, as_of=AS_OF)), as_of=AS_OF).execute()
+    found = {row.customer_id: (row.x, row.t_x, row.T, row.first_value, row.spend_total) for row in states.itertuples()}
+    expected = by_hand(rows)
+    assert found.keys() == expected.keys()
+    assert all(found[customer] == pytest.approx(expected[customer]) for customer in expected)
+
+
+def test_the_channel_is_that_of_the_first_day_also_where_it_is_not_known(ledger):
+    rows = [("ann", "2024-01-05", 1), ("ann", "2024-01-06", 2), ("bob", "2024-01-05", 3), ("bob", "2024-01-09", 4)]
+    table = ledger(rows)
+    table = table.mutate(channel=(table.revenue == 1).ifelse(None, (table.revenue == 3).ifelse("shop", "web")))
+    states = customer_states(order_days(table, as_of=AS_OF), channel=True).order_by("customer_id").execute()
+    assert states["channel"].isna().tolist() == [True, False]
+    assert states["channel"].iloc[1] == "shop"
+
+
+def test_each_order_day_knows_its_customers_first(ledger):
+    table = ledger([("ann", "2024-01-05", 1), ("ann", "2024-01-06", 2), ("bob", "2024-01-09", 3)])
+    days = with_first_day(order_days(table, as_of=AS_OF)).order_by(["customer_id", "on"]).execute()
+    assert days["first"].astype(str).tolist() == ["2024-01-05", "2024-01-05", "2024-01-09"]
