@@ -11,6 +11,7 @@ import numpy as np
 from helpers.clv.purchase import Rows
 from helpers.clv.topic import check_by
 from helpers.data.customers import customer_states, order_days, with_exposure
+from helpers.data.held import held
 from helpers.errors import TopicSkippedError
 from helpers.reporting.findings import where_given
 from helpers.reporting.words import _, day
@@ -81,16 +82,17 @@ def histories(orders: ir.Table, *, as_of: datetime, by: str = "cohort", attribut
     money = known.agg(gross=known.revenue.sum(where=known.kind == "order"), net=known.revenue.sum()).execute().iloc[0]
     check_by(by, orders=daily.columns, customers=attributes.columns if attributes is not None else ())
     # Asked several times: the engine keeps the customers, so that the orders are read once.
-    states = customer_states(daily, channel=by == "channel").cache()
-    customers, names = _grouped(with_exposure(states, as_of=as_of), by=by, attributes=attributes)
-    if not names:
-        raise TopicSkippedError(_("No customer ordered before {day}.").format(day=day(as_of.date())))
-    place = ibis.dense_rank().over(order_by=[customers.group, customers.x, customers.t_x, customers.T])
-    held = customers.mutate(history=place).select(
-        "customer_id", "group", "history", "x", "t_x", "T", "spend_total", "first_value", "total"
-    )
-    shared = held.group_by(["history", "group", "x", "t_x", "T"]).agg(weight=held.count()).order_by("history").execute()
-    frame = held.order_by("customer_id").execute()
+    with held(customer_states(daily, channel=by == "channel")) as states:
+        customers, names = _grouped(with_exposure(states, as_of=as_of), by=by, attributes=attributes)
+        if not names:
+            raise TopicSkippedError(_("No customer ordered before {day}.").format(day=day(as_of.date())))
+        place = ibis.dense_rank().over(order_by=[customers.group, customers.x, customers.t_x, customers.T])
+        placed = customers.mutate(history=place).select(
+            "customer_id", "group", "history", "x", "t_x", "T", "spend_total", "first_value", "total"
+        )
+        shared = placed.group_by(["history", "group", "x", "t_x", "T"]).agg(weight=placed.count()).order_by("history")
+        shared = shared.execute()
+        frame = placed.order_by("customer_id").execute()
     codes = {name: code for code, name in enumerate(names)}
     shared["group"] = shared["group"].map(codes).astype(np.int64)
     frame["group"] = frame["group"].map(codes).astype(np.int64)

@@ -7,8 +7,9 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from helpers.data.checks import TableHealth, check_table
+from helpers.data.checks import TableHealth, check_table, judge
 from helpers.data.contract import TABLES
+from helpers.data.held import let_go
 from helpers.data.orders import orders_from_lines, orders_from_orders
 from helpers.data.sources import connect, read_source
 from helpers.data.typed import typed
@@ -66,25 +67,28 @@ def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[
     for name in (table for table in TABLES if table in wanted):
         source = data.tables[name]
         raw = read_source(con, name, source, data=data, expand=expand)
+        said = typed(raw.table, name, source, timezone=params.timezone)
+        if not raw.repeatable:
+            said = con.create_table(f"vb_{name}_said", said, temp=True)
         # The engine keeps the typed rows, so that text is parsed once however many questions are asked.
-        held = con.create_table(f"vb_{name}", typed(raw.table, name, source, timezone=params.timezone), temp=True)
-        rows, health[name] = check_table(
+        held = con.create_table(f"vb_{name}", judge(said, name, currency=params.currency, now=now), temp=True)
+        kept[name], health[name] = check_table(
+            con,
             held,
+            said,
             name,
             raw,
             label=source.source,
-            currency=params.currency,
-            now=now,
             keep_duplicates=source.duplicates == "keep" or bool(source.generate),
         )
-        kept[name] = con.create_table(f"vb_{name}_kept", rows, temp=True)
+        let_go(con, *raw.held, *(() if raw.repeatable else (f"vb_{name}_said",)))
         if raw.sha256:
             hashes[name] = raw.sha256
         _stop_if_too_dirty(health[name], limit=data.limits.quarantine_share)
     if "order_lines" in kept and "orders" not in kept:
         kept["orders"] = con.create_table("vb_orders_derived", orders_from_lines(kept["order_lines"]), temp=True)
     elif "orders" in kept:
-        kept["orders"] = con.create_table("vb_orders_kinds", orders_from_orders(kept["orders"]), temp=True)
+        kept["orders"] = orders_from_orders(kept["orders"])
     first, last, dated = _days_without_orders(kept, now=now) or (*_days(kept, now=now), True)
     return Tables(kept=kept, health=health, sha256=hashes, first=first, last=last, dated=dated)
 

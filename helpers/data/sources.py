@@ -12,6 +12,7 @@ import hashlib
 import os
 import tempfile
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ CHUNK = 1 << 20
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # Order of the rows in the source: what a message about row 17 means.
 ROW = "vb_row"
+FILE = "vb_file"
+START = "vb_start"
 CANCELLED = "vb_cancelled"
 
 
@@ -56,12 +59,16 @@ class Source:
         paths: Files it came from; empty for a table of a backend.
         sha256: Hash over the files' contents; `None` for a table of a backend.
         recoded: Lines that were not UTF-8 and were read as Windows-1252, and the number of the first.
+        repeatable: Whether `vb_row` names the same row whenever the table is read.
+        held: Tables that the backend holds for this one, and that can go when it has been checked.
     """
 
     table: ir.Table
     paths: tuple[Path, ...] = ()
     sha256: str | None = None
     recoded: tuple[int, int] | None = None
+    repeatable: bool = True
+    held: tuple[str, ...] = ()
 
 
 def suffix_format(path: Path) -> str | None:
@@ -125,18 +132,38 @@ def read_source(con: Any, name: str, source: TableSource, *, data: Data, expand:
     recoded = None
     try:
         if kind == "parquet":
-            raw = con.read_parquet([str(path) for path in paths])
-        elif kind == "excel":
-            raw = con.create_table(f"{name}_text", ibis.memtable(_excel(paths, source)), temp=True)
-        elif kind == "blanks":
-            raw = con.create_table(f"{name}_text", ibis.memtable(_blanks(paths, source)), temp=True)
+            numbered = _parquet(con, paths)
         else:
-            raw, recoded = _delimited(con, name, paths, source, tab=kind == "tsv")
+            if kind == "excel":
+                raw = con.create_table(f"{name}_text", ibis.memtable(_excel(paths, source)), temp=True)
+            elif kind == "blanks":
+                raw = con.create_table(f"{name}_text", ibis.memtable(_blanks(paths, source)), temp=True)
+            else:
+                raw, recoded = _delimited(con, name, paths, source, tab=kind == "tsv")
+            numbered = raw.mutate(**{ROW: raw.rowid() + 1})
     except (OSError, ValueError, _duckdb_error()) as error:
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(f"{key}: {paths[0]} cannot be read as {kind}: {first_line}") from error
-    table = _conditions(raw, name, source, dialect="duckdb")
-    return Source(table=table, paths=paths, sha256=_hash(paths), recoded=recoded)
+    table = _conditions(numbered, name, source, dialect="duckdb")
+    held = () if kind == "parquet" else (f"{name}_text",)
+    return Source(table=table, paths=paths, sha256=_hash(paths), recoded=recoded, held=held)
+
+
+def _parquet(con: Any, paths: tuple[Path, ...]) -> ir.Table:
+    """All rows with `vb_row`, which the reader itself can tell: no row has to wait for those before it."""
+    files = [str(path) for path in paths]
+    if len(files) == 1:
+        rows = con.read_parquet(files, file_row_number=True)
+        return rows.mutate(**{ROW: rows.file_row_number + 1}).drop("file_row_number")
+    rows = con.read_parquet(files, file_row_number=True, filename=FILE, union_by_name=True)
+    counted = con.raw_sql(
+        "SELECT file_name, num_rows FROM parquet_file_metadata($files)", parameters={"files": files}
+    ).fetchall()
+    sizes = dict(counted)
+    before = [0, *accumulate(sizes[file] for file in files)]
+    starts = ibis.memtable({FILE: files, START: before[:-1]}, schema={FILE: "string", START: "int64"})
+    placed = rows.join(starts, FILE)
+    return placed.mutate(**{ROW: placed[START] + placed.file_row_number + 1}).drop("file_row_number", FILE, START)
 
 
 def _duckdb_error() -> type[Exception]:
@@ -152,12 +179,14 @@ def _read_backend(con: Any, name: str, source: TableSource, data: Data) -> Sourc
         raw = con.table(source.source, database=database)
     except ibis.common.exceptions.TableNotFound as error:
         raise DataError(f"data.tables.{name}.from: no table {source.source!r} in the {data.backend} backend") from error
-    return Source(table=_conditions(raw, name, source, dialect=data.backend))
+    numbered = raw.mutate(**{ROW: ibis.row_number() + 1})
+    # A server may number its rows otherwise when it is asked again.
+    return Source(table=_conditions(numbered, name, source, dialect=data.backend), repeatable=False)
 
 
 def _conditions(raw: ir.Table, name: str, source: TableSource, *, dialect: str) -> ir.Table:
-    """Rows that pass `where`, with `vb_row` (their place in the source) and `vb_cancelled`."""
-    numbered = raw.mutate(**{ROW: ibis.row_number() + 1, CANCELLED: ibis.literal(value=False)})
+    """Rows (which have their `vb_row`) that pass `where`, with `vb_cancelled`."""
+    numbered = raw.mutate(**{CANCELLED: ibis.literal(value=False)})
     key = f"data.tables.{name}"
     cancelled = _condition(source.cancelled, raw, key=f"{key}.cancelled", dialect=dialect)
     where = _condition(source.where, raw, key=f"{key}.where", dialect=dialect)

@@ -84,9 +84,11 @@ def _mapping(raw: ir.Table, name: str, source: TableSource, spec: TableSpec) -> 
 
 
 def _text(value: ir.Value) -> ir.StringValue:
-    """What the source said, trimmed; blank is NULL and the number 17850.0 is '17850'."""
+    """What the source said, trimmed; blank and not-a-number are NULL and the number 17850.0 is '17850'."""
     text = value.cast("string").strip().nullif("")
-    return text.re_replace(r"^(-?\d+)\.0+$", r"\1") if value.type().is_floating() else text
+    if not value.type().is_floating():
+        return text
+    return text.re_replace(r"^(-?\d+)\.0+$", r"\1").nullif("nan")
 
 
 def _typed_value(
@@ -95,6 +97,8 @@ def _typed_value(
     if kind == "string":
         return text.re_replace(r"^(\d+)\.0$", r"\1") if column.endswith("_id") else text
     if kind == "float64":
+        if value.type().is_floating():
+            return ibis.ifelse(value.isinf() | value.isnan(), None, value.cast("float64"))
         if value.type().is_numeric():
             return value.cast("float64")
         plain = text.replace(".", "").replace(",", ".") if source.decimal == "," else text
