@@ -91,7 +91,9 @@ def judge(said: ir.Table, name: str, *, currency: str, now: datetime) -> ir.Tabl
     """
     faults = _rules(said, name, currency=currency, now=now)
     kept = [column for column in said.columns if not column.startswith(SAID)]
-    cases = ((condition.fill_null(False), ibis.literal(place, "int16")) for place, condition in enumerate(faults.values()))  # noqa: FBT003
+    cases = (
+        (condition.fill_null(False), ibis.literal(place, "int16")) for place, condition in enumerate(faults.values())
+    )  # noqa: FBT003
     return said.select(*kept, **{FAULT: ibis.cases(*cases, else_=ibis.null("int16"))})
 
 
@@ -245,7 +247,11 @@ def _notes(table: ir.Table, name: str, source: Source) -> tuple[Note, ...]:
         mixed = zones.filter(zones.zones > 1).order_by("customer_id").execute()
         if len(mixed):
             notes.append(
-                Note(id="time_zones", rows=int(mixed["rows"].sum()), detail=", ".join(mixed["customer_id"].head(OFFENDERS)))
+                Note(
+                    id="time_zones",
+                    rows=int(mixed["rows"].sum()),
+                    detail=", ".join(mixed["customer_id"].head(OFFENDERS)),
+                )
             )
     if name == "order_lines":
         notes += _split_orders(table)
@@ -254,7 +260,9 @@ def _notes(table: ir.Table, name: str, source: Source) -> tuple[Note, ...]:
 
 def _split_orders(lines: ir.Table) -> list[Note]:
     lines = lines.filter(lines.order_id.notnull())
-    orders = lines.group_by("order_id").agg(one=lines.customer_id.min(), other=lines.customer_id.max(), rows=lines.count())
+    orders = lines.group_by("order_id").agg(
+        one=lines.customer_id.min(), other=lines.customer_id.max(), rows=lines.count()
+    )
     shared = orders.filter(orders.one != orders.other).order_by("order_id").execute()
     if not len(shared):
         return []

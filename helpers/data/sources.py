@@ -90,7 +90,9 @@ def connect(data: Data, *, expand: Callable[..., Path]) -> Any:
     if data.backend == "duckdb" and not data.connection.url_env:
         con = ibis.duckdb.connect()
         # No network at run time: DuckDB must not fetch an extension on its own.
-        con.raw_sql("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET TimeZone = 'UTC'")
+        con.raw_sql(
+            "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET TimeZone = 'UTC'"
+        )
         _attach(con, data.connection, expand)
         return con
     name = data.connection.url_env
@@ -128,7 +130,9 @@ def read_source(con: Any, name: str, source: TableSource, *, data: Data, expand:
         raise DataError(f"{key}.from: no file at {pattern}")
     kind = source.format or suffix_format(paths[0])
     if kind is None:
-        raise DataError(f"{key}.format: cannot tell the format of {paths[0].name}; say csv, tsv, blanks, parquet or excel")
+        raise DataError(
+            f"{key}.format: cannot tell the format of {paths[0].name}; say csv, tsv, blanks, parquet or excel"
+        )
     recoded = None
     try:
         if kind == "parquet":
@@ -239,7 +243,10 @@ def _as_utf8(path: Path, encoding: str | None, copy: Path) -> tuple[Path, tuple[
     if encoding is None and marked is None and _is_utf8(path):
         return path, None
     if encoding or marked:
-        with path.open(encoding=encoding or marked, newline="") as text, copy.open("w", encoding="utf-8", newline="") as out:
+        with (
+            path.open(encoding=encoding or marked, newline="") as text,
+            copy.open("w", encoding="utf-8", newline="") as out,
+        ):
             while part := text.read(CHUNK):
                 out.write(part)
         return copy, None

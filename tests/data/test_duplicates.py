@@ -25,7 +25,9 @@ def dirty(seed, n=400):
         {
             "order_id": rng.integers(0, 300, n).astype(str),
             "customer_id": rng.choice(["ann", "bob", ""], n),
-            "ordered_at": rng.choice(["2024-01-05", "2024-01-06", "someday", "2199-01-01"], n, p=[0.6, 0.3, 0.05, 0.05]),
+            "ordered_at": rng.choice(
+                ["2024-01-05", "2024-01-06", "someday", "2199-01-01"], n, p=[0.6, 0.3, 0.05, 0.05]
+            ),
             "revenue": rng.choice(["10", "10.0", "20", "x"], n, p=[0.5, 0.2, 0.2, 0.1]),
         }
     )
@@ -70,7 +72,9 @@ def test_lines_that_say_the_same_number_in_other_words_are_no_copies(load, tmp_p
     rows = [["1", "ann", "2024-01-05", "a", "1", price] for price in ("2.5", "2.50", "2.5")]
     pd.DataFrame(rows, columns=LINES).to_csv(tmp_path / "lines.csv", index=False)
     health = load("order_lines: {from: DATA/lines.csv}").health["order_lines"]
-    assert [(fault.rule, fault.rows, fault.offenders) for fault in health.faults] == [("order_lines.row.duplicate", 1, ("3: 1",))]
+    assert [(fault.rule, fault.rows, fault.offenders) for fault in health.faults] == [
+        ("order_lines.row.duplicate", 1, ("3: 1",))
+    ]
 
 
 def test_rows_of_several_parquet_files_are_numbered_through(load, tmp_path):
