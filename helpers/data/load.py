@@ -68,10 +68,12 @@ def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[
         source = data.tables[name]
         raw = read_source(con, name, source, data=data, expand=expand)
         said = typed(raw.table, name, source, timezone=params.timezone)
-        if not raw.repeatable:
-            said = con.create_table(f"vb_{name}_said", said, temp=True)
+        if raw.repeatable:
+            plain = typed(raw.table, name, source, timezone=params.timezone, worded=False)
+        else:
+            plain = said = con.create_table(f"vb_{name}_said", said, temp=True)
         # The engine keeps the typed rows, so that text is parsed once however many questions are asked.
-        held = con.create_table(f"vb_{name}", judge(said, name, currency=params.currency, now=now), temp=True)
+        held = con.create_table(f"vb_{name}", judge(plain, name, currency=params.currency, now=now), temp=True)
         kept[name], health[name] = check_table(
             con,
             held,

@@ -33,7 +33,7 @@ def local_time(zone: Any, moment: Any) -> Any:
     """DuckDB: a moment as the naive time that clocks of a zone show."""
 
 
-def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str) -> ir.Table:
+def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str, worded: bool = True) -> ir.Table:
     """The raw table with the contract's columns typed, and what the source said of each in `said_<column>`.
 
     A value that cannot be typed becomes NULL beside its `said_` text; `checks` counts and quarantines it.
@@ -43,6 +43,8 @@ def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str) -> ir
         name: Contract table.
         source: Its params.
         timezone: Zone of the client: naive times are taken as local, times with an offset are moved to it.
+        worded: Whether `said_` columns are texts. Otherwise they are as the source has them, which tells just as well
+            where a value is missing, and spares the engine from writing every number out.
 
     Raises:
         DataError: A mapped or required column is not in the source.
@@ -54,7 +56,7 @@ def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str) -> ir
         text = _text(raw[said])
         columns[column] = _typed_value(raw[said], text, kind, source, column, timezone) if kind else raw[said]
         if kind and kind != "string":
-            columns[SAID + column] = text
+            columns[SAID + column] = text if worded else _present(raw[said], text)
         if column == spec.moment and raw[said].type().is_string() and column not in source.formats:
             columns[OFFSET_OF] = text.re_extract(OFFSET, 1)
     for column, rule in source.generate.items():
@@ -91,11 +93,21 @@ def _text(value: ir.Value) -> ir.StringValue:
     return text.re_replace(r"^(-?\d+)\.0+$", r"\1").nullif("nan")
 
 
+def _present(value: ir.Value, text: ir.StringValue) -> ir.Value:
+    """The source's own value, NULL where its text would be."""
+    if value.type().is_floating():
+        return ibis.ifelse(value.isnan(), None, value)
+    return text if value.type().is_string() else value
+
+
 def _typed_value(
     value: ir.Value, text: ir.StringValue, kind: ColumnType, source: TableSource, column: str, timezone: str
 ) -> ir.Value:
     if kind == "string":
-        return text.re_replace(r"^(\d+)\.0$", r"\1") if column.endswith("_id") else text
+        if not column.endswith("_id"):
+            return text
+        # A number that was read as a fraction; the pattern is only tried where it can hold.
+        return ibis.ifelse(text.endswith(".0"), text.re_replace(r"^(\d+)\.0$", r"\1"), text)
     if kind == "float64":
         if value.type().is_floating():
             return ibis.ifelse(value.isinf() | value.isnan(), None, value.cast("float64"))
