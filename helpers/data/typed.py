@@ -21,6 +21,7 @@ OFFSET = r"\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)$"
 # Prefix of the columns that hold what the source said, for messages and quarantine.
 SAID = "said_"
 OFFSET_OF = "vb_offset"
+BLANKS = tuple(" \t\n\r\v\f")
 
 
 @ibis.udf.scalar.builtin(signature=(("string", "string"), "timestamp"))
@@ -87,10 +88,16 @@ def _mapping(raw: ir.Table, name: str, source: TableSource, spec: TableSpec) -> 
 
 def _text(value: ir.Value) -> ir.StringValue:
     """What the source said, trimmed; blank and not-a-number are NULL and the number 17850.0 is '17850'."""
-    text = value.cast("string").strip().nullif("")
-    if not value.type().is_floating():
-        return text
-    return text.re_replace(r"^(-?\d+)\.0+$", r"\1").nullif("nan")
+    if value.type().is_string():
+        return _trimmed(value)
+    text = value.cast("string")
+    return text.re_replace(r"^(-?\d+)\.0+$", r"\1").nullif("nan") if value.type().is_floating() else text
+
+
+def _trimmed(text: ir.StringValue) -> ir.StringValue:
+    """A text without blanks at its ends, NULL where nothing is left. Trimming is dear, and few texts need it."""
+    loose = text.left(1).isin(BLANKS) | text.right(1).isin(BLANKS) | (text == "")
+    return ibis.ifelse(loose, text.strip().nullif(""), text)
 
 
 def _present(value: ir.Value, text: ir.StringValue) -> ir.Value:

@@ -115,6 +115,23 @@ def test_columns_are_mapped_and_rows_chosen(load):
     assert frame["ordered_at"].tolist() == [pd.Timestamp("2024-01-05")]
 
 
+def test_blanks_around_a_text_are_no_part_of_it_and_a_number_read_as_a_fraction_is_whole(load, tmp_path):
+    frame = pd.DataFrame(
+        {
+            "order_id": [" 1", "2\t", "\n3\r", "4 4", "5.0"],
+            "customer_id": [17850.0, 17850.5, None, 12.0, 3.0],
+            "ordered_at": pd.to_datetime(["2024-01-05"] * 5).astype("datetime64[us]"),
+            "revenue": [1, 2, 3, 4, 5],
+            "channel": ["", "  ", "web ", "web", None],
+        }
+    )
+    frame.to_parquet(tmp_path / "orders.parquet")
+    found = rows(load("orders: {from: DATA/orders.parquet}").kept["orders"])
+    assert found["order_id"].tolist() == ["1", "2", "3", "4 4", "5"]
+    assert found["customer_id"].fillna("").tolist() == ["17850", "17850.5", "", "12", "3"]
+    assert found["channel"].fillna("").tolist() == ["", "", "web", "web", ""]
+
+
 LINES = """order_id,customer_id,ordered_at,product_id,quantity,unit_price
 1,ann,2024-01-05,a,2,10
 1,ann,2024-01-05,b,1,5
