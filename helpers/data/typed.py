@@ -21,7 +21,7 @@ OFFSET = r"\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)$"
 # Prefix of the columns that hold what the source said, for messages and quarantine.
 SAID = "said_"
 OFFSET_OF = "vb_offset"
-BLANKS = tuple(" \t\n\r\v\f")
+BLANKS = " \t\n\r\v\f"
 
 
 @ibis.udf.scalar.builtin(signature=(("string", "string"), "timestamp"))
@@ -94,10 +94,18 @@ def _text(value: ir.Value) -> ir.StringValue:
     return text.re_replace(r"^(-?\d+)\.0+$", r"\1").nullif("nan") if value.type().is_floating() else text
 
 
-def _trimmed(text: ir.StringValue) -> ir.StringValue:
-    """A text without blanks at its ends, NULL where nothing is left. Trimming is dear, and few texts need it."""
-    loose = text.left(1).isin(BLANKS) | text.right(1).isin(BLANKS) | (text == "")
-    return ibis.ifelse(loose, text.strip().nullif(""), text)
+def _trimmed(text: ir.StringValue, *, whole: bool = False) -> ir.StringValue:
+    """A text without blanks at its ends, NULL where nothing is left; `whole` also takes 17850.0 for 17850.
+
+    Both are dear, and few texts need them: the others are passed through by a look at their ends.
+    """
+    ends = ibis.literal(BLANKS)
+    loose = ends.contains(text.left(1)) | ends.contains(text.right(1))
+    tidy = text.strip().nullif("")
+    if whole:
+        loose |= text.endswith(".0")
+        tidy = tidy.re_replace(r"^(\d+)\.0$", r"\1")
+    return ibis.ifelse(loose, tidy, text)
 
 
 def _present(value: ir.Value, text: ir.StringValue) -> ir.Value:
@@ -111,10 +119,9 @@ def _typed_value(
     value: ir.Value, text: ir.StringValue, kind: ColumnType, source: TableSource, column: str, timezone: str
 ) -> ir.Value:
     if kind == "string":
-        if not column.endswith("_id"):
+        if not column.endswith("_id") or value.type().is_integer():
             return text
-        # A number that was read as a fraction; the pattern is only tried where it can hold.
-        return ibis.ifelse(text.endswith(".0"), text.re_replace(r"^(\d+)\.0$", r"\1"), text)
+        return _trimmed(value if value.type().is_string() else text, whole=True)
     if kind == "float64":
         if value.type().is_floating():
             return ibis.ifelse(value.isinf() | value.isnan(), None, value.cast("float64"))
