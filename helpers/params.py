@@ -92,9 +92,10 @@ class Limits(Section):
 
 
 class Data(Section):
-    """The client's tables."""
+    """The client's tables; `memory` limits the embedded engine, which without it takes half of what its process may hold."""
 
     backend: str = "duckdb"
+    memory: str | None = Field(default=None, pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?[KMGT]i?B$")
     connection: Connection = Connection()
     demo: Demo | None = None
     tables: dict[str, TableSource] = {}

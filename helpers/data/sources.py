@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import glob
 import hashlib
-import os
 import tempfile
 from dataclasses import dataclass
 from itertools import accumulate
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-    from helpers.params import Connection, Data, TableSource
+    from helpers.params import Data, TableSource
 
 SUFFIXES = {
     ".csv": "csv",
@@ -77,44 +76,6 @@ def suffix_format(path: Path) -> str | None:
     return SUFFIXES.get(plain.suffix.lower())
 
 
-def connect(data: Data, *, expand: Callable[..., Path]) -> Any:
-    """The Ibis backend that holds, or will hold, the client's tables.
-
-    Args:
-        data: The `data` section of the params.
-        expand: Fills `${VAR}` in a path (`helpers.params.expand`).
-
-    Raises:
-        DataError: The backend cannot be reached, or its environment variable is not set.
-    """
-    if data.backend == "duckdb" and not data.connection.url_env:
-        con = ibis.duckdb.connect()
-        # No network at run time: DuckDB must not fetch an extension on its own.
-        con.raw_sql(
-            "SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET TimeZone = 'UTC'"
-        )
-        _attach(con, data.connection, expand)
-        return con
-    name = data.connection.url_env
-    url = os.environ.get(name or "")
-    if not url:
-        raise DataError(f"data.connection.url_env: environment variable {name} is not set")
-    try:
-        return ibis.connect(url)
-    except Exception as error:
-        # The driver's own message may repeat the URL with its password, so only the error's type is told.
-        raise DataError(f"data.connection: no connection by the URL in {name} ({type(error).__name__})") from None
-
-
-def _attach(con: Any, connection: Connection, expand: Callable[..., Path]) -> None:
-    if not connection.path:
-        return
-    path = expand(connection.path, key="data.connection.path")
-    if not path.is_file():
-        raise DataError(f"data.connection.path: {path} is not there")
-    con.attach(str(path), name="source", read_only=True)
-
-
 def read_source(con: Any, name: str, source: TableSource, *, data: Data, expand: Callable[..., Path]) -> Source:
     """One table as it came in.
 
@@ -146,6 +107,8 @@ def read_source(con: Any, name: str, source: TableSource, *, data: Data, expand:
                 raw, recoded = _delimited(con, name, paths, source, tab=kind == "tsv")
             numbered = raw.mutate(**{ROW: raw.rowid() + 1})
     except (OSError, ValueError, _duckdb_error()) as error:
+        if isinstance(error, _out_of_memory()):
+            raise
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(f"{key}: {paths[0]} cannot be read as {kind}: {first_line}") from error
     table = _conditions(numbered, name, source, dialect="duckdb")
@@ -175,6 +138,13 @@ def _duckdb_error() -> type[Exception]:
     import duckdb
 
     return duckdb.Error
+
+
+def _out_of_memory() -> type[Exception]:
+    """What says nothing about the file."""
+    import duckdb
+
+    return duckdb.OutOfMemoryException
 
 
 def _read_backend(con: Any, name: str, source: TableSource, data: Data) -> Source:
