@@ -91,9 +91,8 @@ def judge(said: ir.Table, name: str, *, currency: str, now: datetime) -> ir.Tabl
     """
     faults = _rules(said, name, currency=currency, now=now)
     kept = [column for column in said.columns if not column.startswith(SAID)]
-    cases = (
-        (condition.fill_null(False), ibis.literal(place, "int16")) for place, condition in enumerate(faults.values())
-    )  # noqa: FBT003
+    no = ibis.literal(value=False)
+    cases = ((condition.fill_null(no), ibis.literal(place, "int16")) for place, condition in enumerate(faults.values()))
     return said.select(*kept, **{FAULT: ibis.cases(*cases, else_=ibis.null("int16"))})
 
 

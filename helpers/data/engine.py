@@ -42,8 +42,8 @@ def connect(data: Data, *, expand: Callable[..., Path]) -> Any:
     if data.backend == "duckdb" and not data.connection.url_env:
         con = ibis.duckdb.connect()
         sweep()
-        for name, value in settings(data.memory, folder=_spill_folder(con)).items():
-            con.raw_sql(f"SET {name} = '{value.replace("'", "''")}'")
+        for setting, value in settings(data.memory, folder=_spill_folder(con)).items():
+            con.raw_sql(f"SET {setting} = '{value.replace("'", "''")}'")
         _attach(con, data.connection, expand)
         return con
     name = data.connection.url_env

@@ -7,7 +7,6 @@ quarantined later instead of stopping the reader or turning into a gap.
 from __future__ import annotations
 
 import codecs
-import glob
 import hashlib
 import tempfile
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import ibis.expr.operations as ops
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from helpers.data.places import fetched, files_at, filled, is_url, one_format, partitions
 from helpers.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,16 +30,6 @@ if TYPE_CHECKING:
 
     from helpers.params import Data, TableSource
 
-SUFFIXES = {
-    ".csv": "csv",
-    ".txt": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".xlsx": "excel",
-    ".xlsm": "excel",
-    ".xls": "excel",
-    ".ods": "excel",
-}
 CHUNK = 1 << 20
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # Order of the rows in the source: what a message about row 17 means.
@@ -70,12 +60,6 @@ class Source:
     held: tuple[str, ...] = ()
 
 
-def suffix_format(path: Path) -> str | None:
-    """Format by a file's suffix; compressed files by the one before `.gz`."""
-    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return SUFFIXES.get(plain.suffix.lower())
-
-
 def read_source(con: Any, name: str, source: TableSource, *, data: Data, expand: Callable[..., Path]) -> Source:
     """One table as it came in.
 
@@ -85,11 +69,16 @@ def read_source(con: Any, name: str, source: TableSource, *, data: Data, expand:
     key = f"data.tables.{name}"
     if data.connection.url_env or data.connection.path:
         return _read_backend(con, name, source, data)
-    pattern = str(expand(source.source, key=f"{key}.from"))
-    paths = tuple(Path(path) for path in sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207 - takes full patterns
+    at = source.source
+    if is_url(at):
+        copies = Path(str(con.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0])) / name
+        paths = fetched(filled(at, key=f"{key}.from"), key=f"{key}.from", into=copies)
+    else:
+        pattern = expand(at, key=f"{key}.from")
+        at, paths = str(pattern), files_at(pattern)
     if not paths:
-        raise DataError(f"{key}.from: no file at {pattern}")
-    kind = source.format or suffix_format(paths[0])
+        raise DataError(f"{key}.from: no file at {at}")
+    kind = source.format or one_format(paths, key=f"{key}.from")
     if kind is None:
         raise DataError(
             f"{key}.format: cannot tell the format of {paths[0].name}; say csv, tsv, blanks, parquet or excel"
@@ -120,9 +109,9 @@ def _parquet(con: Any, paths: tuple[Path, ...]) -> ir.Table:
     """All rows with `vb_row`, which the reader itself can tell: no row has to wait for those before it."""
     files = [str(path) for path in paths]
     if len(files) == 1:
-        rows = con.read_parquet(files, file_row_number=True)
+        rows = con.read_parquet(files, file_row_number=True, **_partitioned(paths))
         return rows.mutate(**{ROW: rows.file_row_number + 1}).drop("file_row_number")
-    rows = con.read_parquet(files, file_row_number=True, filename=FILE, union_by_name=True)
+    rows = con.read_parquet(files, file_row_number=True, filename=FILE, union_by_name=True, **_partitioned(paths))
     counted = con.raw_sql(
         "SELECT file_name, num_rows FROM parquet_file_metadata($files)", parameters={"files": files}
     ).fetchall()
@@ -131,6 +120,11 @@ def _parquet(con: Any, paths: tuple[Path, ...]) -> ir.Table:
     starts = ibis.memtable({FILE: files, START: before[:-1]}, schema={FILE: "string", START: "int64"})
     placed = rows.join(starts, FILE)
     return placed.mutate(**{ROW: placed[START] + placed.file_row_number + 1}).drop("file_row_number", FILE, START)
+
+
+def _partitioned(paths: tuple[Path, ...]) -> dict[str, bool]:
+    """Options by which the reader takes columns from the files' folders, as text: 01 is no number."""
+    return {"hive_partitioning": True, "hive_types_autocast": False} if all(map(partitions, paths)) else {}
 
 
 def _duckdb_error() -> type[Exception]:
@@ -191,12 +185,16 @@ def _delimited(
     con: Any, name: str, paths: tuple[Path, ...], source: TableSource, *, tab: bool
 ) -> tuple[ir.Table, tuple[int, int] | None]:
     options: dict[str, Any] = {"all_varchar": True, "header": source.header is None, "filename": False}
+    options |= _partitioned(paths)
+    if len(paths) > 1 and not source.header:
+        options["union_by_name"] = True
     if tab:
         options["delim"] = "\t"
     if source.header:
         options["names"] = list(source.header)
     with tempfile.TemporaryDirectory(prefix="valuebook-") as scratch:
-        copies = [_as_utf8(path, source.encoding, Path(scratch) / str(place)) for place, path in enumerate(paths)]
+        homes = [Path(scratch, str(place), *partitions(path)) for place, path in enumerate(paths)]
+        copies = [_as_utf8(path, source.encoding, home / "copy") for path, home in zip(paths, homes, strict=True)]
         faults = [found for _copy, found in copies if found]
         raw = con.read_csv([str(copy) for copy, _found in copies], table_name=f"{name}_file", **options)
         # The engine takes the rows over before the UTF-8 copies go away.
@@ -212,6 +210,7 @@ def _as_utf8(path: Path, encoding: str | None, copy: Path) -> tuple[Path, tuple[
         marked = BYTE_ORDER_MARKS.get(file.read(2))
     if encoding is None and marked is None and _is_utf8(path):
         return path, None
+    copy.parent.mkdir(parents=True, exist_ok=True)
     if encoding or marked:
         with (
             path.open(encoding=encoding or marked, newline="") as text,

@@ -38,7 +38,8 @@ def spill(tmp_path, monkeypatch):
 
 def make_log(path, orders):
     duckdb.sql(
-        f"COPY (SELECT 'o' || lpad((i * 7919 % {orders})::VARCHAR, 9, '0') order_id, 'c' || (i * 31 % ({orders} // 10)) customer_id, "
+        f"COPY (SELECT 'o' || lpad((i * 7919 % {orders})::VARCHAR, 9, '0') order_id, "  # noqa: S608 - made here
+        f"'c' || (i * 31 % ({orders} // 10)) customer_id, "
         f"TIMESTAMP '2023-01-01' + INTERVAL 1 SECOND * (i * 60000000 // {orders}) ordered_at, 1.5 AS revenue "
         f"FROM range({orders}) t(i)) TO '{path}'"
     )
@@ -111,7 +112,8 @@ from helpers.data.customers import customer_states, order_days
 from helpers.data.load import load_tables
 from helpers.params import ClientParams
 source = {"orders": {"from": sys.argv[1]}}
-params = ClientParams.model_validate({"client": "a", "name": "A", "currency": "GBP", "data": {"memory": sys.argv[2], "tables": source}})
+data = {"memory": sys.argv[2], "tables": source}
+params = ClientParams.model_validate({"client": "a", "name": "A", "currency": "GBP", "data": data})
 tables = load_tables(params, names=("orders",), expand=lambda path, key: Path(path))
 states = customer_states(order_days(tables.kept["orders"], as_of=datetime(2026, 1, 1)))
 row = states.agg(customers=states.count(), days=(states.x + 1).sum(), revenue=states.total.sum()).execute().iloc[0]
