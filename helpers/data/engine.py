@@ -52,7 +52,7 @@ def connect(data: Data, *, expand: Callable[..., Path]) -> Any:
         raise DataError(f"data.connection.url_env: environment variable {name} is not set")
     try:
         return ibis.connect(url)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - drivers raise what they like
         # The driver's own message may repeat the URL with its password, so only the error's type is told.
         raise DataError(f"data.connection: no connection by the URL in {name} ({type(error).__name__})") from None
 

@@ -100,7 +100,7 @@ def fetched(url: str, *, key: str, into: Path) -> tuple[Path, ...]:
                 copies.append(copy)
     except ImportError as error:
         raise DataError(f"{key}: {URL.match(url)[0]} needs a package that is not installed: {error}") from error  # type: ignore[index]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - drivers raise what they like
         # A storage's own message may repeat what it was signed in with, so only the error's type is told.
         raise DataError(f"{key}: the files at the URL cannot be fetched ({type(error).__name__})") from None
     return tuple(copies)
