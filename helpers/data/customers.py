@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
 
+@ibis.udf.agg.builtin(name="arg_min", signature=(("float64", "date"), "float64"))
+def first_number(value: Any, by: Any) -> Any:
+    """DuckDB: the number beside the smallest date."""
+
+
+@ibis.udf.agg.builtin(name="arg_min", signature=(("string", "date"), "string"))
+def first_text(value: Any, by: Any) -> Any:
+    """DuckDB: the text beside the smallest date."""
+
+
 def order_days(orders: ir.Table, *, as_of: datetime) -> ir.Table:
     """One row a customer and day with an order before `as_of`; guests have none.
 
@@ -40,15 +50,29 @@ def customer_states(days: ir.Table, *, channel: bool = False) -> ir.Table:
         and channel where asked for.
     """
     # An engine may pass over NULL when it looks for the first day's channel: it gets an empty text instead.
-    first = {"channel": days.channel.fill_null("").argmin(days.on).nullif("")} if channel else {}
+    first = {"channel": _on_first_day(days, days.channel.fill_null("")).nullif("")} if channel else {}
     return days.group_by("customer_id").agg(
         x=days.count() - 1,
         first_on=days.on.min(),
         last_on=days.on.max(),
-        first_value=days.value.argmin(days.on),
+        first_value=_on_first_day(days, days.value),
         total=days.value.sum(),
         **first,
     )
+
+
+def _on_first_day(days: ir.Table, value: ir.Value) -> ir.Value:
+    """A value of the customer's first day.
+
+    Ibis has DuckDB sort each customer's days for that, which holds them all; its own aggregate holds one.
+    """
+    try:
+        embedded = days.get_backend().name == "duckdb"
+    except ibis.IbisError:  # a table of no backend, whose SQL alone is wanted
+        embedded = False
+    if not embedded:
+        return value.argmin(days.on)
+    return first_number(value, days.on) if value.type().is_floating() else first_text(value, days.on)
 
 
 def with_exposure(states: ir.Table, *, as_of: datetime) -> ir.Table:

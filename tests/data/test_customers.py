@@ -1,5 +1,6 @@
 from datetime import datetime, timedelta
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
@@ -74,3 +75,10 @@ def test_each_order_day_knows_its_customers_first(ledger):
     table = ledger([("ann", "2024-01-05", 1), ("ann", "2024-01-06", 2), ("bob", "2024-01-09", 3)])
     days = with_first_day(order_days(table, as_of=AS_OF)).order_by(["customer_id", "on"]).execute()
     assert days["first"].astype(str).tolist() == ["2024-01-05", "2024-01-05", "2024-01-09"]
+
+
+def test_customers_can_be_asked_of_a_warehouse_that_is_not_connected():
+    columns = {"customer_id": "string", "ordered_at": "timestamp", "revenue": "float64", "kind": "string"}
+    states = customer_states(order_days(ibis.table(columns, name="orders"), as_of=AS_OF))
+    for dialect in ("bigquery", "snowflake", "postgres", "databricks"):
+        assert "over (" not in ibis.to_sql(states, dialect=dialect).lower()
