@@ -22,17 +22,20 @@ def first_text(value: Any, by: Any) -> Any:
     """DuckDB: the text beside the smallest date."""
 
 
-def order_days(orders: ir.Table, *, as_of: datetime) -> ir.Table:
+def order_days(orders: ir.Table, *, as_of: datetime, since: datetime | None = None) -> ir.Table:
     """One row a customer and day with an order before `as_of`; guests have none.
 
     Args:
         orders: One row an order or refund, with its `kind`.
         as_of: First moment that does not count.
+        since: First moment that counts, a midnight; without it, all before `as_of` do.
 
     Returns:
         customer_id, on, value (the day's revenue) and channel where the log has it.
     """
     bought = orders.filter(orders.customer_id.notnull() & (orders.ordered_at < as_of) & (orders.kind == "order"))
+    if since is not None:
+        bought = bought.filter(bought.ordered_at >= since)
     days = bought.mutate(on=bought.ordered_at.date())
     own: dict[str, Any] = {"channel": days.channel.min()} if "channel" in days.columns else {}
     return days.group_by(["customer_id", "on"]).agg(value=days.revenue.sum(), **own)
@@ -61,7 +64,32 @@ def customer_states(days: ir.Table, *, channel: bool = False) -> ir.Table:
     )
 
 
-def _on_first_day(days: ir.Table, value: ir.Value) -> ir.Value:
+def merged_states(stored: ir.Table, newer: ir.Table) -> ir.Table:
+    """Stored states and those of the days since, as one: what the whole log would give, without reading the old days again.
+
+    Both come from `customer_states`, the newer ones from orders at or after the midnight at which the stored ones stop,
+    so that no day is in both. An order that arrives late, dated before that midnight, needs the whole log.
+
+    Args:
+        stored: States up to a midnight.
+        newer: States from that midnight on; the same columns.
+    """
+    # A file may have stored days as moments.
+    parts = newer.union(stored.select(*newer.columns).cast(newer.schema()))
+    first: dict[str, ir.Value] = {}
+    if "channel" in parts.columns:
+        first["channel"] = _on_first_day(parts, parts.channel.fill_null(""), by="first_on").nullif("")
+    return parts.group_by("customer_id").agg(
+        x=(parts.x + 1).sum() - 1,
+        first_value=_on_first_day(parts, parts.first_value, by="first_on"),
+        total=parts.total.sum(),
+        first_on=parts.first_on.min(),
+        last_on=parts.last_on.max(),
+        **first,
+    )
+
+
+def _on_first_day(days: ir.Table, value: ir.Value, *, by: str = "on") -> ir.Value:
     """A value of the customer's first day.
 
     Ibis has DuckDB sort each customer's days for that, which holds them all; its own aggregate holds one.
@@ -71,8 +99,8 @@ def _on_first_day(days: ir.Table, value: ir.Value) -> ir.Value:
     except ibis.IbisError:  # a table of no backend, whose SQL alone is wanted
         embedded = False
     if not embedded:
-        return value.argmin(days.on)
-    return first_number(value, days.on) if value.type().is_floating() else first_text(value, days.on)
+        return value.argmin(days[by])
+    return first_number(value, days[by]) if value.type().is_floating() else first_text(value, days[by])
 
 
 def with_exposure(states: ir.Table, *, as_of: datetime) -> ir.Table:

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.data.customers import customer_states, order_days, with_exposure, with_first_day
+from helpers.data.customers import customer_states, merged_states, order_days, with_exposure, with_first_day
 
 AS_OF = datetime(2024, 3, 1)
 START = datetime(2024, 1, 1)
@@ -82,3 +82,29 @@ def test_customers_can_be_asked_of_a_warehouse_that_is_not_connected():
     states = customer_states(order_days(ibis.table(columns, name="orders"), as_of=AS_OF))
     for dialect in ("bigquery", "snowflake", "postgres", "databricks"):
         assert "over (" not in ibis.to_sql(states, dialect=dialect).lower()
+
+
+@pytest.mark.parametrize("cut", [1, 30, 45, 89])
+def test_stored_states_and_a_new_month_are_what_the_whole_log_gives(ledger, cut):
+    table = ledger(a_log(seed=cut))
+    table = table.mutate(channel=(table.revenue > 200).ifelse(None, (table.revenue > 100).ifelse("shop", "web")))
+    midnight = START + timedelta(days=cut)
+    until = START + timedelta(days=90)
+    stored = customer_states(order_days(table, as_of=midnight), channel=True)
+    newer = customer_states(order_days(table, as_of=until, since=midnight), channel=True)
+    whole = customer_states(order_days(table, as_of=until), channel=True)
+    found = merged_states(stored, newer).order_by("customer_id").execute()
+    pd.testing.assert_frame_equal(found[list(whole.columns)], whole.order_by("customer_id").execute())
+
+
+def test_states_may_be_stored_and_merged_again_and_again(ledger, tmp_path):
+    table = ledger(a_log(seed=5))
+    con, path = table.get_backend(), str(tmp_path / "states.parquet")
+    edges = [START + timedelta(days=days) for days in (0, 20, 40, 90)]
+    customer_states(order_days(table, as_of=edges[1])).to_parquet(path)
+    for since, until in zip(edges[1:], edges[2:], strict=False):
+        newer = customer_states(order_days(table, as_of=until, since=since))
+        merged = merged_states(con.read_parquet(path), newer).order_by("customer_id").execute()
+        merged.to_parquet(path)
+    whole = customer_states(order_days(table, as_of=edges[-1])).order_by("customer_id").execute()
+    pd.testing.assert_frame_equal(merged[list(whole.columns)], whole, check_dtype=False)
