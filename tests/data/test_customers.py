@@ -1,4 +1,5 @@
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import ibis
 import numpy as np
@@ -102,7 +103,7 @@ def test_states_may_be_stored_and_merged_again_and_again(ledger, tmp_path):
     con, path = table.get_backend(), str(tmp_path / "states.parquet")
     edges = [START + timedelta(days=days) for days in (0, 20, 40, 90)]
     customer_states(order_days(table, as_of=edges[1])).to_parquet(path)
-    for since, until in zip(edges[1:], edges[2:], strict=False):
+    for since, until in pairwise(edges[1:]):
         newer = customer_states(order_days(table, as_of=until, since=since))
         merged = merged_states(con.read_parquet(path), newer).order_by("customer_id").execute()
         merged.to_parquet(path)
