@@ -24,7 +24,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m helpers.running.install
 	@touch $@
 
-demo: $(READY) ## Run everything on the embedded demo client; opens with reports/index.html
+demo: $(READY) ## Run everything on the embedded demo clients; opens with reports/index.html
 	$(BIN)/valuebook demo
 	@echo "Open reports/index.html in a browser."
 
@@ -34,12 +34,13 @@ test: lint ## Lint, then run the tests, those with a long form in their short on
 test-full: lint ## Lint, then run all tests, also the long forms: 20 kills, 200 reports side by side, parity of the slow notebooks
 	$(BIN)/python -m pytest -n auto
 
-lint: $(READY) ## Ruff, mypy, import-linter and the notebook linter
+lint: $(READY) ## Ruff, mypy, import-linter, the notebook linter and the catalogues
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tests.notebooks.lint
+	$(BIN)/python -m tests.reporting.catalogues
 
 lab: $(READY) ## Open the notebooks in JupyterLab
 	$(BIN)/jupyter lab notebooks
@@ -71,12 +72,12 @@ $(UPLIFT)/.ready: # The uplift packages hold others below what the first peers n
 	@touch $@
 
 messages: $(READY) ## Collect the words to translate into the catalogue's template
-	$(BIN)/pybabel -q extract --no-location --omit-header --sort-output -F babel.cfg -k _ -k plural:1,2 -o helpers/reporting/locale/valuebook.pot helpers notebooks
+	$(BIN)/python -m tests.reporting.catalogues --write
 
 lock: ## Resolve the lock file anew (needs uv)
 	uv pip compile --universal --all-extras --no-annotate --no-header --python-version 3.12 pyproject.toml -o requirements.lock
 
 clean: ## Remove the environment, the demo's data and all reports
 	@# What tests were looked at (params/looks) is no report: it stays, but for the demo's.
-	rm -rf $(VENV) $(PEERS) $(UPLIFT) data/demo params/looks/demo.ab_test.jsonl build *.egg-info
+	rm -rf $(VENV) $(PEERS) $(UPLIFT) data/demo data/demo_* params/looks/demo.ab_test.jsonl params/looks/demo_*.ab_test.jsonl build *.egg-info
 	find reports -mindepth 1 -not -name README.md -delete

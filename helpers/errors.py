@@ -17,3 +17,7 @@ class DataError(ValuebookError):
 
 class TopicSkippedError(ValuebookError):
     """The client did not bring a table that the topic needs."""
+
+
+class BrowserError(ValuebookError):
+    """There is no browser that prints, or it did not."""

@@ -50,10 +50,11 @@ class Connection(Section):
 
 
 class Demo(Section):
-    """The simulated client, made on first use."""
+    """The simulated client, made on first use; in another language, with amounts and words of that place."""
 
     seed: int = 20240229
     customers: int = Field(default=6000, ge=200, le=1_000_000)
+    language: Literal["en", "vi", "fa"] = "en"
 
 
 class TableSource(Section):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 import subprocess
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -20,16 +19,20 @@ from helpers.data.load import Tables, load_tables
 from helpers.errors import ParamsError, TopicSkippedError
 from helpers.params import ROOT, expand, load_params, params_folder, read_yaml, topics
 from helpers.periods import Period, check_period_name, resolve_period
-from helpers.reporting import figures
-from helpers.reporting.export import write_excel, write_json, write_parquet
+from helpers.reporting import tokens
+from helpers.reporting.export import write_json, write_parquet
 from helpers.reporting.findings import Findings, Result, gather
 from helpers.reporting.health import DataHealth
+from helpers.reporting.sheets import Sheet, write_sheets
 from helpers.reporting.tables import Sentence
-from helpers.reporting.words import _, day, use_language
+from helpers.reporting.words import _, day, foreign, listing, period_name, use_language
+from helpers.shelf import earlier_findings, read_findings, study_findings
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
+
+    from helpers.reporting.findings import Findings
 
 LIBRARIES = (
     "duckdb",
@@ -89,7 +92,7 @@ class Study:
     @property
     def period_name(self) -> str:
         """The period as a sentence names it."""
-        return _("the whole log") if self.period.label == "all" else self.period.label
+        return period_name(self.period.label)
 
     @property
     def first(self) -> datetime:
@@ -135,6 +138,20 @@ class Study:
             return None
         return pd.read_parquet(self.folder / findings.tables[table])
 
+    def others(self) -> dict[str, Findings]:
+        """What all other topics found for this study, whatever their state, by topic."""
+        paths = {name: self.folder / f"{name}.json" for name in topics() if name != self.topic}
+        return {name: read_findings(path) for name, path in paths.items() if path.is_file()}
+
+    def earlier(self) -> tuple[Findings, ...]:
+        """What this topic found for the client in all earlier periods, the oldest first."""
+        paths = earlier_findings(self.folder.parent, self.topic, before=self.period.label)
+        return tuple(read_findings(path) for path in paths)
+
+    def findings(self) -> list[Findings]:
+        """What the study's topics have published so far."""
+        return study_findings(self.folder)
+
     @cached_property
     def health(self) -> DataHealth:
         """Health of the data that were read."""
@@ -168,8 +185,9 @@ class Study:
             written[name] = f"tables/{self.topic}.{name}.parquet"
             write_parquet(self.folder / written[name], frame)
         if named:
+            sheets = [Sheet(name=name, frame=frame, file=written[name]) for name, frame in named.items()]
             written["workbook"] = f"tables/{self.topic}.xlsx"
-            write_excel(self.folder / written["workbook"], named)
+            write_sheets(self.folder / written["workbook"], sheets)
         written |= self._write_quarantine()
         findings = gather(
             *results,
@@ -203,6 +221,7 @@ class Study:
             },
             "data_through": self.tables.last.isoformat() if self.tables.dated else None,
             "params_sha256": hashlib.sha256(self.params.model_dump_json().encode()).hexdigest(),
+            "generated_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "code_version": code_version(),
             "seed": self.seed,
             "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
@@ -210,16 +229,23 @@ class Study:
         }
 
     def _repr_html_(self) -> str:
+        return self._said()._repr_html_()
+
+    def __repr__(self) -> str:
+        return repr(self._said())
+
+    def _said(self) -> Sentence:
+        """Whom and when it is about."""
         if not self.tables.dated:
-            text = _("{client}: the data hold no dates, so all of them are read.").format(client=self.params.name)
-            return Sentence(text=text)._repr_html_()
-        text = _("{client}, {period}: {start} to {end}").format(
-            client=self.params.name,
-            period=self.period.label,
-            start=day(self.period.start),
-            end=day(self.period.end - timedelta(days=1)),
-        )
-        return Sentence(text=text)._repr_html_()
+            text = _("{client}: the data hold no dates, so all of them are read.").format(
+                client=foreign(self.params.name)
+            )
+            return Sentence(text=text)
+        start, end = day(self.period.start), day(self.period.end - timedelta(days=1))
+        # A name that is made of the dates need not have them told again.
+        text = _("{client}, {period}") if end in self.period_name else _("{client}, {period}: {start} to {end}")
+        told = text.format(client=foreign(self.params.name), period=self.period_name, start=start, end=end)
+        return Sentence(text=told)
 
 
 def open_study(client: str, period: str = "latest", *, notebook: str) -> Study:
@@ -245,7 +271,7 @@ def open_study(client: str, period: str = "latest", *, notebook: str) -> Study:
     tables = load_tables(params, names=(*names, *topic.OPTIONAL), expand=expand)
     chosen = resolve_period(period, first=tables.first, last=tables.last, grain=params.periods.grain)
     use_language(params.locale, params.currency)
-    figures.use_accent(params.brand.colour)
+    tokens.use_accent(params.brand.colour)
     return Study(
         client=client,
         topic=notebook,
@@ -265,11 +291,11 @@ def skip_reason(params: Any, topic: str) -> str | None:
     if "order_lines" in declared:
         declared.add("orders")
     missing = [
-        _(" or ").join(names)
+        listing(map(foreign, names), style="or")
         for need in topics()[topic].NEEDS
         if not declared.intersection(names := (need,) if isinstance(need, str) else need)
     ]
-    return _("It needs the table {tables}.").format(tables=", ".join(missing)) if missing else None
+    return _("It needs the table {tables}.").format(tables=listing(missing)) if missing else None
 
 
 def preflight(params: Any, tables: Tables) -> None:
@@ -291,11 +317,6 @@ def reports_folder() -> Path:
 def study_folder(client: str, period: str) -> Path:
     """Folder of one study; both names were checked when they were parsed."""
     return reports_folder() / client / period
-
-
-def read_findings(path: Path) -> Findings:
-    """Findings from a `<topic>.json`."""
-    return Findings.from_json(json.loads(path.read_text(encoding="utf-8")))
 
 
 def code_version() -> str:

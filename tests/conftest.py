@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -11,17 +12,19 @@ import pandas as pd
 import pytest
 
 from helpers.data.demo import make_demo
-from helpers.reporting import figures
+from helpers.reporting import tokens
 from helpers.reporting.words import use_language
 
 ROOT = Path(__file__).parents[1]
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--no-first-run"]
 
 
 @pytest.fixture(autouse=True)
 def english():
     """Every test begins in English, pounds and the kit's own green."""
     use_language("en_GB", "GBP")
-    figures.use_accent("#0b6e4f")
+    tokens.use_accent("#0b6e4f")
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +34,19 @@ def public_data():
     if not folder:
         pytest.skip("VALUEBOOK_DATA is not set: the public order logs are not at hand")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One headless Chromium for all tests of a process; they are skipped, visibly, where there is none."""
+    path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def test_defaults_yaml_says_every_default_that_the_code_has():
     defaults = read_yaml(ROOT / "params" / "defaults.yaml")
     minimal = {"client": "x", "name": "X", "currency": "GBP", "data": {"tables": {"orders": {"from": "x.csv"}}}}
     assert _model().model_validate(merge(defaults, minimal)) == _model().model_validate(minimal)
-    topics = {name for name in _model().model_fields if name in {"pulse", "segmentation", "clv"}}
+    topics = {name for name in _model().model_fields if name in {"pulse", "segmentation", "clv", "summary"}}
     assert topics <= defaults.keys()
     for name in topics:
         assert set(defaults[name]) == set(_model().model_fields[name].annotation.model_fields)

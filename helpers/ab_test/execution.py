@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from helpers.ab_test.basis import of_test
 from helpers.ab_test.integrity import expected
 from helpers.ab_test.wording import shown_metric, shown_test
-from helpers.reporting.words import _, day, number, percent
+from helpers.reporting.words import _, day, foreign, listing, number, percent
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -55,8 +55,8 @@ def plan_rows(one: Analysis) -> list[dict[str, str]]:
         (_("Units"), number(test.planned_n) if test.planned_n else _("not planned"), number(counted.units)),
         (
             _("Split"),
-            ", ".join(f"{name} {percent(share)}" for name, share in shares.items()),
-            ", ".join(f"{name} {percent(counted.rows.get(name, 0) / units)}" for name in shares),
+            listing((f"{foreign(name)} {percent(share)}" for name, share in shares.items()), style="unit"),
+            listing((f"{foreign(name)} {percent(counted.rows.get(name, 0) / units)}" for name in shares), style="unit"),
         ),
         (
             _("Days"),

@@ -11,7 +11,7 @@ from helpers.ab_test.shown import Shown
 from helpers.ab_test.wording import bounded, lift_text, shown_metric, shown_test
 from helpers.reporting.figures import Figure, Theme, figure, label
 from helpers.reporting.tables import Column, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, foreign, listing, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,7 @@ def _forest(one: Analysis) -> Figure:
     names = [shown_metric(own.cell.metric) + (f", {own.cell.variant}" if many else "") for own in rows]
 
     def draw(axes: Axes, theme: Theme) -> None:
-        colours = {"better": theme.accent, "worse": theme.bad, "non_inferior": theme.accent}
+        colours = {"better": theme.accent, "worse": theme.warn, "non_inferior": theme.accent}
         axes.axvline(0, color=theme.muted, linewidth=1)
         for place, own in enumerate(rows):
             low, high, value = own.effect.lift.low, own.effect.lift.high, own.effect.lift.value or 0.0
@@ -83,12 +83,12 @@ def _forest(one: Analysis) -> Figure:
         draw,
         title=_title(one, rows),
         subtitle=_("{test}: change against {control}, with interval; an interval clear of zero shows an effect").format(
-            test=shown_test(one.test), control=one.test.control
+            test=shown_test(one.test), control=foreign(one.test.control)
         ),
         foot=_(
             "n = {n} units. Intervals of metrics that decide hold together at {level}; the others are at their own."
         ).format(n=number(one.profile.units), level=percent(1 - one.test.alpha, digits=0)),
-        alt="; ".join(f"{name} {lift_text(own)}" for name, own in zip(names, rows, strict=True)),
+        alt=listing((f"{name} {lift_text(own)}" for name, own in zip(names, rows, strict=True)), style="unit"),
         data=table(frame, columns, title=_("Lift of every metric"), rows=40),
         height=max(1.5, 0.62 * len(rows) + 0.7),
     )
@@ -101,7 +101,7 @@ def _title(one: Analysis, rows: list[Judged]) -> str:
     lost = [row for row in rows if row.cell.variant == one.variant and row.state == "worse"]
     facts = {"variant": (one.variant or "")[:1].upper() + (one.variant or "")[1:]}
     if lost:
-        names = ", ".join(shown_metric(row.cell.metric) for row in lost)
+        names = listing(shown_metric(row.cell.metric) for row in lost)
         return _("{variant} loses on {names}").format(**facts, names=names)
     if moved:
         first = moved[0]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from helpers.ab_test import gates
 from helpers.ab_test.gates import Gate
 from helpers.ab_test.sums import moments
+from helpers.reporting.words import listing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -124,7 +125,7 @@ def _balance(units: Units) -> list[Kept]:
             alpha=gates.IMBALANCE_ALPHA / (len(units.variants) - 1),
         )
         told = tuple((names[name.split("__")[0]], p) for name, p in gate.offenders)
-        about = ", ".join(dict.fromkeys(name for name, _p in told)) or ", ".join(names.values())
+        about = listing(dict.fromkeys(name for name, _p in told) or names.values())
         id_ = "imbalance" if len(units.variants) == 2 else f"imbalance.{variant}"  # noqa: PLR2004
         found.append(Kept(id=id_, gate=replace(gate, offenders=told), about=about))
     return found

@@ -14,6 +14,7 @@ from helpers.ab_test.cuped import adjusted
 from helpers.ab_test.measure import caps_of, gathered
 from helpers.ab_test.read import units
 from helpers.ab_test.registration import Ahead, Metric, Test
+from helpers.reporting.words import _
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -98,9 +99,11 @@ def _usual() -> tuple[Metric, ...]:
     log = {"from": "orders"}
     return (
         Metric(name="conversion", type="proportion", column="orders", role="success", **log),
-        Metric(name="orders", type="count", column="orders", label="Orders a customer", **log),
-        Metric(name="revenue", type="mean", column="revenue", label="Revenue a customer", **log),
-        Metric(name="aov", type="ratio", numerator="revenue", denominator="orders", label="Average order value", **log),
+        Metric(name="orders", type="count", column="orders", label=_("Orders a customer"), **log),
+        Metric(name="revenue", type="mean", column="revenue", label=_("Revenue a customer"), **log),
+        Metric(
+            name="aov", type="ratio", numerator="revenue", denominator="orders", label=_("Average order value"), **log
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from helpers.ab_test.basis import WEEK
 from helpers.ab_test.wording import shown_metric
 from helpers.reporting.figures import Figure, Theme, figure, label_end
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, listing, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,14 +35,13 @@ def least_lifts(plan: Plan) -> Figure:
 
     kept = plan.curve[plan.curve["metric"].isin(names)]
     top = float(kept.groupby("metric")["mde"].quantile(0.9).max())
-    heights = _apart({name: float(part["mde"].iloc[-1]) for name, part in kept.groupby("metric")}, least=top / 18)
 
     def draw(axes: Axes, theme: Theme) -> None:
         for place, name in enumerate(names):
             part = plan.curve[plan.curve["metric"] == name]
             colour = theme.accent if place == 0 else theme.hues[place % len(theme.hues)]
             axes.plot(part[at], part["mde"], color=colour)
-            label_end(axes, part[at].iloc[-1], heights[name], name, colour)
+            label_end(axes, part[at].iloc[-1], float(part["mde"].iloc[-1]), name, colour)
         axes.set_ylim(0, top)
         axes.set_xlabel(_("weeks of traffic") if dated else _("units in all variants"))
         axes.yaxis.set_major_formatter(lambda value, _place: percent(value, digits=1))
@@ -88,15 +87,6 @@ def _shared(plan: Plan) -> list[str]:
         return []
     text = _("Each metric is found {one} of the time, so that all that decide together agree {whole} of the time.")
     return [text.format(one=percent(one, digits=0), whole=percent(whole, digits=0))]
-
-
-def _apart(heights: dict[str, float], *, least: float) -> dict[str, float]:
-    """Heights of labels, moved up until none lies on another."""
-    found: dict[str, float] = {}
-    below = -least
-    for name, height in sorted(heights.items(), key=lambda pair: pair[1]):
-        below = found[name] = max(height, below + least)
-    return found
 
 
 def chances(plan: Plan) -> Figure:
@@ -178,6 +168,6 @@ def sizes(plan: Plan) -> Table:
     if any(metric.role == "guardrail" for metric, _spread in basis.metrics):
         foot += " " + _("A guardrail's row is about its margin: units that show that it loses no more.")
     if basis.left_out:
-        names = ", ".join(shown_metric(metric) for metric in basis.left_out)
+        names = listing(shown_metric(metric) for metric in basis.left_out)
         foot += " " + _("Not planned, since their level may be zero: {names}.").format(names=names)
     return table(plan.sizes, columns, title=_("What it takes to find a lift"), foot=foot, rows=40)

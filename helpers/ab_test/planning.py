@@ -103,42 +103,42 @@ class Plan(Result):
         lift = basis.past.ahead.lift if basis.past else LIFTS[1]
         n = basis.size(metric, spread, lift)
         days = basis.days(n)
-        if basis.past is None:
-            head = _("The next test")
-        else:
-            head = (
-                _("No test has been run yet. The first one") if self.opens else _("A test planned from the order log")
+        finds = (
+            _("The next test, with {units}, would find a lift of {mde} or more in {metric}.")
+            if basis.past is None
+            else _(
+                "No test has been run yet. The first one, with {units}, would find a lift of {mde} or more in {metric}."
             )
-        text = _(
-            "{head}, with {most} {units}, would find a lift of {mde} or more in {metric}. A lift of {lift} takes {n}: {when}."
+            if self.opens
+            else _("A test planned from the order log, with {units}, would find a lift of {mde} or more in {metric}.")
         )
-        when = (
-            _("{days} days").format(days=number(days))
+        takes = (
+            _("A lift of {lift} takes {n} units and {days} days.")
             if days is not None
-            else _("more than there are")
+            else _("A lift of {lift} takes {n} units, more than there are.")
             if basis.dated or basis.at_once is not None
-            else _("how long is unknown, since units are not dated")
+            else _("A lift of {lift} takes {n} units; how long is unknown, since units are not dated.")
         )
-        return Sentence(
-            text=text.format(
-                head=head,
-                most=number(basis.most),
-                units=self._who(),
-                mde=percent(basis.least(metric, spread, basis.most)),
-                metric=shown_metric(metric).lower(),
-                lift=percent(lift, digits=0),
-                n=number(n),
-                when=when,
-            )
+        first = finds.format(
+            units=self._who(),
+            mde=percent(basis.least(metric, spread, basis.most)),
+            metric=shown_metric(metric).lower(),
         )
+        second = takes.format(lift=percent(lift, digits=0), n=number(n), days=number(days))
+        return Sentence(text=f"{first} {second}")
 
     def _who(self) -> str:
-        """Who would be in it."""
+        """Who would be in it, and how many."""
+        most = number(self.basis.most)
         if self.basis.at_once is not None and self.basis.past:
-            text = _("customers who ordered in the {n} days before")
-            return text.format(n=number(self.basis.past.ahead.base_days))
-        text = _("customers who come in {n} weeks") if self.basis.past else _("units that come in {n} weeks")
-        return text.format(n=number(self.weeks)) if self.basis.dated else _("units, twice those of the last test")
+            text = _("{most} customers who ordered in the {days} days before")
+            return text.format(most=most, days=number(self.basis.past.ahead.base_days))
+        if not self.basis.dated:
+            return _("{most} units, twice those of the last test").format(most=most)
+        text = (
+            _("{most} customers who come in {n} weeks") if self.basis.past else _("{most} units that come in {n} weeks")
+        )
+        return text.format(most=most, n=number(self.weeks))
 
     @property
     def weeks(self) -> float:

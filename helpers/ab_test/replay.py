@@ -94,8 +94,13 @@ class Replay(Result):
             "rate": Column(label=_("Splits that called a difference"), kind="share", low="low", high="high"),
         }
         foot = _(
-            "{replays} random splits each; {alpha} are due; 99% intervals. A gate closed in {closed} of the splits."
-        ).format(replays=number(self.replays), alpha=percent(self.alpha, digits=0), closed=percent(self.closed))
+            "{replays} random splits each; {alpha} are due; {level} intervals. A gate closed in {closed} of the splits."
+        ).format(
+            replays=number(self.replays),
+            alpha=percent(self.alpha, digits=0),
+            level=percent(LEVEL, digits=0),
+            closed=percent(self.closed),
+        )
         return table(self.rows, columns, title=_("Where nothing was done, is nothing found"), foot=foot, rows=30)
 
     def figure(self) -> Figure | Shown:
@@ -123,8 +128,11 @@ class Replay(Result):
             subtitle=_(
                 "{name}: p-values of random splits of the control’s own units; the line is what chance makes"
             ).format(name=first["name"]),
-            foot=_("n = {n} splits; 99% interval of the rate {low} to {high}.").format(
-                n=number(self.replays), low=percent(first["low"]), high=percent(first["high"])
+            foot=_("n = {n} splits; {level} interval of the rate {low} to {high}.").format(
+                n=number(self.replays),
+                level=percent(LEVEL, digits=0),
+                low=percent(first["low"]),
+                high=percent(first["high"]),
             ),
             alt=_("Even p-values from 0 to 1; {rate} are below {alpha}").format(
                 rate=percent(first["rate"]), alpha=percent(self.alpha, digits=0)

@@ -242,8 +242,8 @@ def _metrics_table(one: Analysis) -> Table:
         "metric": Column(label=_("Metric")),
         "role": Column(label=_("Role")),
         **({"variant": Column(label=_("Variant"))} if len(one.units.variants) > 2 else {}),  # noqa: PLR2004
-        "control": Column(label=_("Control’s value")),
-        "treatment": Column(label=_("Variant’s value")),
+        "control": Column(label=_("Control’s value"), kind="printed"),
+        "treatment": Column(label=_("Variant’s value"), kind="printed"),
         "lift": Column(label=_("Lift"), kind="signed_share", low="low", high="high"),
         "state": Column(label=_("Verdict")),
         **({"raw": Column(label=_("Not adjusted"), kind="signed_share")} if one.units.covariates else {}),

@@ -21,5 +21,10 @@ class Shown:
     otherwise: str = ""
 
     def _repr_html_(self) -> str:
-        parts = self.parts or ((Sentence(text=self.otherwise),) if self.otherwise else ())
-        return "".join(part._repr_html_() for part in parts)
+        return "".join(part._repr_html_() for part in self._said())
+
+    def __repr__(self) -> str:
+        return "\n\n".join(map(repr, self._said()))
+
+    def _said(self) -> tuple[Any, ...]:
+        return self.parts or ((Sentence(text=self.otherwise),) if self.otherwise else ())

@@ -30,6 +30,8 @@ WEEK = 7
 LEAST_DAYS, LEAST_WEEKS = 3, 3
 # A slope this unlikely is a note to the reader; it withholds nothing.
 WANES = 0.01
+# Each week's interval holds by itself, whatever level the verdict is read at.
+ALPHA = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,12 +101,12 @@ class Path(Result):
     def table(self) -> Table:
         """Weeks, each by itself."""
         columns = {
-            "week": Column(label=_("Week of assignment")),
+            "week": Column(label=_("Week of assignment"), kind="number"),
             "n": Column(label=_("Units"), kind="number"),
             "lift": Column(label=_("Lift"), kind="signed_share", low="low", high="high"),
         }
         title = _("{test}: each week by itself").format(test=shown_test(self.analysis.test))
-        foot = _("Each week's interval stands at 95% by itself.")
+        foot = _("Each week's interval stands at {level} by itself.").format(level=percent(1 - ALPHA, digits=0))
         return table(self.weeks, columns, title=title, foot=foot, rows=26)
 
     def figure(self) -> Figure:
@@ -142,8 +144,12 @@ class Path(Result):
                 test=name, variant=one.cell.variant
             ),
             foot=_(
-                "n = {n} units. Band: {band}, 95% over all days together. Bar at the end: the interval of the verdict."
-            ).format(n=number(frame.iloc[-1]["n"]), band=_band_word(self.analysis)),
+                "n = {n} units. Band: {band}, {level} over all days together. Bar at the end: the interval of the verdict."
+            ).format(
+                n=number(frame.iloc[-1]["n"]),
+                band=_band_word(self.analysis),
+                level=percent(1 - self.analysis.test.alpha, digits=0),
+            ),
             alt=_("{metric} of {test}: lift {lift} on the last day, band {low} to {high}").format(
                 metric=metric,
                 test=name,
@@ -257,7 +263,7 @@ def _weeks(both: list[Any], pair: Any) -> pd.DataFrame:
     while start is not None and start <= both[-1]:
         found = pair(start + timedelta(days=WEEK - 1), start)
         if found is not None and not found.reason:
-            effect = compare(found)
+            effect = compare(found, alpha=ALPHA)
             low, high = bounded(effect.lift)
             error = (
                 (high - low) / 2 / effect.critical

@@ -114,6 +114,7 @@ class TestFindings(Result):
         verdict = one.verdict
         text = decision_text(one)
         value = {
+            "title": shown_test(one.test),
             "answer": one.answer,
             "variant": one.variant,
             "cause": verdict.cause if verdict else None,

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from helpers.ab_test.read import is_money
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, foreign, language, listing, money, number, percent
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -23,13 +23,13 @@ FEW_DIGITS = 0.01
 
 def shown_metric(metric: Metric) -> str:
     """A metric as a reader sees it."""
-    name = metric.label or metric.name.replace("_", " ").capitalize()
+    name = foreign(metric.label or metric.name.replace("_", " ").capitalize())
     return _("{metric} (typical value)").format(metric=name) if metric.scale == "log" else name
 
 
 def shown_test(test: Test) -> str:
     """A test as a reader sees it."""
-    return test.title or test.id.replace("_", " ").capitalize()
+    return foreign(test.title or test.id.replace("_", " ").capitalize())
 
 
 def metric_unit(metric: Metric) -> str:
@@ -102,25 +102,28 @@ def how(one: Judged) -> str:
         parts.append(_("typical values on a log scale, not means"))
     if one.cell.uncapped is not one.cell.pair and one.cell.metric.cap_quantile:
         parts.append(_("capped at the {share} quantile").format(share=percent(one.cell.metric.cap_quantile)))
-    return ", ".join(parts)
+    return listing(parts, style="unit")
 
 
 def decision_text(one: Analysis, *, brief: bool = False) -> str:
     """The decision as one sentence; a headline names the first ground only."""
     test, verdict = one.test, one.verdict
-    facts = {"test": shown_test(test), "variant": one.variant or "", "control": test.control}
+    facts = {"test": shown_test(test), "variant": foreign(one.variant or ""), "control": foreign(test.control)}
     if one.answer == "explore":
         return _(
             "{test}: not registered beforehand, so no decision; what it shows is a lead for a registered test."
         ).format(**facts)
     if not one.sound or verdict is None:
-        missed = _(", and ").join(dict.fromkeys(failure(kept) for kept in one.failed[: 1 if brief else None]))
+        missed = listing(dict.fromkeys(failure(kept) for kept in one.failed[: 1 if brief else None]))
         return _("{test}: no decision, since {missed}.").format(**facts, missed=missed)
     named = [own for own in one.judged if own.cell.variant == one.variant and own.cell.metric.name in verdict.names]
     named = named[: 1 if brief else None]
-    effects = ", ".join(f"{shown_metric(own.cell.metric).lower()} {lift_text(own)}" for own in named)
+    effects = listing((f"{shown_metric(own.cell.metric).lower()} {lift_text(own)}" for own in named), style="unit")
+    guarded = any(own.cell.variant == one.variant and own.cell.metric.role == "guardrail" for own in one.judged)
     texts = {
-        "better_and_safe": _("{test}: ship {variant}. {effects}{guards}."),
+        "better_and_safe": _("{test}: ship {variant}. {effects}; no guardrail lost more than its margin.")
+        if guarded
+        else _("{test}: ship {variant}. {effects}."),
         "safe": _("{test}: ship {variant}. No guardrail lost more than its margin: {effects}."),
         "worse": _("{test}: don’t ship {variant}. Worse than {control}: {effects}."),
         "not_better": _("{test}: don’t ship {variant}. Not shown to be better than {control}: {effects}.")
@@ -133,14 +136,11 @@ def decision_text(one: Analysis, *, brief: bool = False) -> str:
         "nothing_readable": _("{test}: no decision. No metric that decides can be read: {why}."),
         "no_metric": _("{test}: no decision. No success metric or guardrail was registered."),
     }
-    guards = [own for own in one.judged if own.cell.variant == one.variant and own.cell.metric.role == "guardrail"]
-    kept = _("; no guardrail lost more than its margin") if guards else ""
-    why = ", ".join(dict.fromkeys(why_not(own) for own in named))
+    why = listing(dict.fromkeys(why_not(own) for own in named))
     first = effects[:1].upper() + effects[1:] if verdict.cause == "better_and_safe" else effects
     return texts[verdict.cause].format(
         **facts,
         effects=first,
-        guards=kept,
         why=why,
         n=number(one.profile.units),
         planned=number(test.planned_n) if test.planned_n else "–",
@@ -186,12 +186,12 @@ def told(kept: Kept, units: Units) -> str:
         return _told_p(kept, units)
     if name == "variants":
         text = _("{n} variants") if gate.passed else _("no units to compare: {names}")
-        return text.format(n=number(gate.total), names=", ".join(map(str, gate.offenders)))
+        return text.format(n=number(gate.total), names=listing(map(foreign, gate.offenders)))
     if name == "missing":
-        split = ", ".join(f"{arm} {number(lost)}" for arm, lost in gate.offenders)
+        split = listing((f"{foreign(arm)} {number(lost)}" for arm, lost in gate.offenders), style="unit")
         return _("missing: {split} (p {p})").format(split=split, p=small(gate.p))
     text = _("{count} of {total}, such as {first}") if gate.count else _("none of {total}")
-    first = ", ".join(str(unit) for unit in gate.offenders)
+    first = listing(map(foreign, gate.offenders))
     return text.format(count=number(gate.count), total=number(gate.total), first=first)
 
 
@@ -200,11 +200,11 @@ def _told_p(kept: Kept, units: Units) -> str:
     gate = kept.gate
     if kept.id == "srm":
         arms = [(arm, number(kept.counts.get(arm, 0))) for arm in units.arms]
-        split = ", ".join(_("{variant} {n}").format(variant=arm, n=n) for arm, n in arms)
-        return split + f" (p {small(gate.p)})"
+        split = listing((_("{variant} {n}").format(variant=foreign(arm), n=n) for arm, n in arms), style="unit")
+        return _("{split} (p {p})").format(split=split, p=small(gate.p))
     if gate.p is None:
         return _("nothing to compare")
-    names = ", ".join(dict.fromkeys(str(first) for first, _rest in gate.offenders))
+    names = listing(dict.fromkeys(foreign(first) for first, _rest in gate.offenders))
     text = _("p {p}; it shows in {names}") if names else _("p {p}")
     return text.format(p=small(gate.p), names=names)
 

@@ -61,17 +61,17 @@ class Worth(Result):
 
     def definitions(self) -> dict[str, Definition]:
         """What is multiplied with what."""
+        margin = percent(self.margin)
         text = _(
             "Difference a unit x units that a roll-out reaches x margin of {margin}; a month where traffic is known."
-        ).format(margin=percent(self.margin))
+        ).format(margin=margin)
+        drawn = _(
+            "Difference a unit x units that a roll-out reaches x margin of {margin}; a month where traffic is known. It is "
+            "drawn towards the prior, since a test that was picked for looking good overstates."
+        ).format(margin=margin)
         return {
             "ab_test.monthly.raw": Definition(name=_("Margin a month, raw"), text=text),
-            "ab_test.monthly.shrunk": Definition(
-                name=_("Margin a month, shrunk"),
-                text=text
-                + " "
-                + _("Drawn towards the prior, since a test that was picked for looking good overstates."),
-            ),
+            "ab_test.monthly.shrunk": Definition(name=_("Margin a month, shrunk"), text=drawn),
         }
 
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -83,8 +83,16 @@ class Worth(Result):
         if self.rows.empty:
             return Shown(parts=(), otherwise=self.otherwise)
         row = self.rows.iloc[0]
-        text = _(
-            "{name}: expect a margin of {shrunk} ({low} to {high}) from {reached} units {span}; the test by itself says {raw}."
+        text = (
+            _(
+                "{name}: expect a margin of {shrunk} ({low} to {high}) a month from {reached} units; the test by itself says "
+                "{raw}."
+            )
+            if row["monthly"]
+            else _(
+                "{name}: expect a margin of {shrunk} ({low} to {high}) from the {reached} units that it reaches; the test by "
+                "itself says {raw}."
+            )
         )
         return Sentence(
             text=text.format(
@@ -93,7 +101,6 @@ class Worth(Result):
                 low=money(row["shrunk_low"]),
                 high=money(row["shrunk_high"]),
                 reached=number(row["reached"]),
-                span=_("a month") if row["monthly"] else _("that it reaches"),
                 raw=money(row["raw"]),
             )
         )
@@ -198,10 +205,12 @@ def _row(
         prior_sd=prior.sd * size,
         level=level,
     )
-    name = f"{shown_test(one.test)}, {shown_metric(own.cell.metric).lower()}"
+    name = (
+        _("{test}, {metric}, each new customer at their lifetime value") if through else _("{test}, {metric}")
+    ).format(test=shown_test(one.test), metric=shown_metric(own.cell.metric).lower())
     return {
         "id": f"{one.test.id}.{own.cell.key}",
-        "name": name + (_(", each new customer at their lifetime value") if through else ""),
+        "name": name,
         "through": through,
         "n": effect.n_control + effect.n_treatment,
         "reached": units,

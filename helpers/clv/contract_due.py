@@ -45,23 +45,29 @@ class RenewalsDue(Result):
             return []
         top = self.parts.iloc[0]
         stake, loss = float(self.parts["at_stake"].sum()), float(self.parts["expected_loss"].sum())
+        due = plural(
+            "{count} contract comes up for renewal within the next month, worth {stake} of margin if it renews; {loss} of it "
+            "is expected to go.",
+            "{count} contracts come up for renewal within the next month, worth {stake} of margin if all renew; {loss} of it "
+            "is expected to go.",
+            self.n,
+            stake=money(stake, compact=True),
+            loss=money(loss, compact=True),
+        )
+        first = _(
+            "The largest part of that, {most}, lies with the {n} on {plan} ({tenure}), of which {share} are expected to end: "
+            "look there first."
+        ).format(
+            most=money(top["expected_loss"], compact=True),
+            n=number(top["contracts"]),
+            plan=top["plan"],
+            tenure=top["tenure"],
+            share=percent(1 - top["p_renew"]),
+        )
         return [
             Decision(
                 id="contracts.renewals_due",
-                text=_(
-                    "{contracts} up for renewal within the next month, worth {stake} of margin if all renew; {loss} of it is "
-                    "expected to go. The largest part of that, {most}, lies with the {n} on {plan} ({tenure}), of which {share} "
-                    "are expected to end: look there first."
-                ).format(
-                    contracts=plural("{count} contract comes", "{count} contracts come", self.n),
-                    stake=money(stake, compact=True),
-                    loss=money(loss, compact=True),
-                    most=money(top["expected_loss"], compact=True),
-                    n=number(top["contracts"]),
-                    plan=top["plan"],
-                    tenure=top["tenure"],
-                    share=percent(1 - top["p_renew"]),
-                ),
+                text=f"{due} {first}",
                 evidence="model",
                 value={
                     "contracts": self.n,

@@ -13,7 +13,7 @@ from helpers.clv.sampling import sampler_check, sampler_columns, sampler_foot, s
 from helpers.reporting.figures import Figure, Theme, figure, label_end, percent_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, day, number, percent
+from helpers.reporting.words import _, day, foreign, listing, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,7 +122,9 @@ class ContractModel(Result):
             id="contracts.tenure",
             status="warn" if self.tenure or unknown else "pass",
             value=float(contractual.to_parameters(self.bdw.theta, "bdw")["c"].mean()),
-            threshold=_("99 % interval of c holds 1"),
+            threshold=_("{level} interval of c holds {value}").format(
+                level=percent(1 - 2 * TENURE_TAIL, digits=0), value=number(1)
+            ),
             message=_("Whether leaving moves with tenure could not be told; the model in use is sBG.")
             if unknown
             else messages[self.tenure],
@@ -236,7 +238,8 @@ class ContractModel(Result):
                 "interval of the curve."
             ).format(n=number(self.base.n), least=number(FEWEST_AT_RISK), level=percent(self.level, digits=0)),
             alt=_("Falling curves: {parts} after {renewals} renewals").format(
-                parts="; ".join(f"{name} {share}" for name, share in said.items()), renewals=number(at)
+                parts=listing((f"{foreign(name)} {share}" for name, share in said.items()), style="unit"),
+                renewals=number(at),
             ),
             data=table(rows, columns, title=_("Who stays, by renewals"), rows=len(rows)),
         )

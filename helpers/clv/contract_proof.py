@@ -118,7 +118,9 @@ class ContractBacktest(Result):
             id=f"contracts.backtest.{kind}",
             status="pass" if held else "fail",
             value=_told(row["bias"]),
-            threshold=_("in the 90 % interval, or bias up to {share}").format(share=percent(self.tolerated)),
+            threshold=_("in the {level} interval, or bias up to {share}").format(
+                level=percent(LEVEL, digits=0), share=percent(self.tolerated)
+            ),
             message=messages[kind, held].format(
                 predicted=number(row["predicted"]),
                 low=number(row["low"]),
@@ -166,12 +168,8 @@ class ContractBacktest(Result):
             axes.fill_between(shown["days"], shown["low"], shown["high"], color=theme.accent, alpha=0.18, linewidth=0)
             axes.plot(shown["days"], shown["predicted"], color=theme.accent)
             axes.plot(shown["days"], shown["actual"], color=theme.ink)
-            # Lines that end close to one another would be labelled one over the other.
-            apart = 0.03 if end["predicted"] >= end["actual"] else -0.03
-            near = abs(end["predicted"] - end["actual"]) < 2 * abs(apart)
-            shift = apart if near else 0.0
-            label_end(axes, end["days"], end["predicted"] + shift, _("predicted"), theme.accent)
-            label_end(axes, end["days"], end["actual"] - shift, _("actual"), theme.ink)
+            label_end(axes, end["days"], end["predicted"], _("predicted"), theme.accent)
+            label_end(axes, end["days"], end["actual"], _("actual"), theme.ink)
             percent_axis(axes.yaxis)
             axes.set(xlabel=_("Days since the model was fitted"), ylim=(0, 1.02), xlim=(0, end["days"]))
 
@@ -186,7 +184,9 @@ class ContractBacktest(Result):
                 predicted=percent(end["predicted"]), actual=percent(end["actual"])
             ),
             subtitle=_("Share of the contracts active on {day} that are still active").format(day=day(self.origin)),
-            foot=_("n = {n} contracts. The band is the 90 % predictive interval.").format(n=number(self.n)),
+            foot=_("n = {n} contracts. The band is the {level} predictive interval.").format(
+                n=number(self.n), level=percent(LEVEL, digits=0)
+            ),
             alt=_("Two falling lines, predicted {predicted} and actual {actual} at the end").format(
                 predicted=percent(end["predicted"]), actual=percent(end["actual"])
             ),

@@ -11,7 +11,7 @@ from helpers.clv.expect import MONTH
 from helpers.reporting.figures import Figure, Theme, figure, label, money_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, interval, language, money, number, percent
+from helpers.reporting.words import _, foreign, interval, language, listing, money, number, percent
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -287,7 +287,10 @@ class ContractValue(Result):
                 n=number(self.n), level=percent(self.level, digits=0)
             ),
             alt=_("Bars: {parts}").format(
-                parts="; ".join(f"{row.plan} {money(row.value, compact=True)}" for row in shown.itertuples())
+                parts=listing(
+                    (f"{foreign(row.plan)} {money(row.value, compact=True)}" for row in shown.itertuples()),
+                    style="unit",
+                )
             ),
             data=self.plan_table(),
             height=1.0 + 0.36 * len(shown),

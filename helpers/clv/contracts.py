@@ -11,7 +11,7 @@ import numpy as np
 from helpers.clv.expect import MONTH
 from helpers.errors import TopicSkippedError
 from helpers.reporting.findings import Absent, Check, where_given
-from helpers.reporting.words import _, day, number, percent
+from helpers.reporting.words import _, day, foreign, listing, number, percent
 from helpers.stats.intervals import wilson
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ class Contracts:
                     value=self.unreadable,
                     threshold="0",
                     message=_("{n} contracts were left out: their period ({said}) is none of {known}.").format(
-                        n=number(self.unreadable), said=", ".join(self.unreadable_said), known=", ".join(PERIODS)
+                        n=number(self.unreadable),
+                        said=listing(map(foreign, self.unreadable_said)),
+                        known=listing(map(foreign, PERIODS)),
                     ),
                 )
             )

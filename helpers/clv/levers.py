@@ -91,7 +91,11 @@ class Levers(Result):
                     interval=interval(best["low"], best["high"], language().currency),
                 ),
                 evidence="model",
-                value={"lever": best["lever"], "value": float(best["value"])},
+                value={
+                    "lever": best["lever"],
+                    "value": float(best["value"]),
+                    "horizon_months": self.horizon_months,
+                },
             )
         ]
 

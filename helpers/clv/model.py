@@ -101,8 +101,8 @@ class Model(Result):
             "spend.elasticity": Definition(
                 name=_("Spend against frequency"),
                 text=_(
-                    "By how many per cent the mean order differs between customers whose order rate differs by 1 %."
-                ),
+                    "By how many per cent the mean order differs between customers whose order rate differs by {share}."
+                ).format(share=percent(0.01, digits=0)),
             )
         }
 
@@ -121,7 +121,9 @@ class Model(Result):
                 id="clv.spend_frequency",
                 status="warn" if self.dependent else "pass",
                 value=float(self.tilted.theta[:, 0, 3].mean()),
-                threshold=_("99 % interval holds 0"),
+                threshold=_("{level} interval holds {value}").format(
+                    level=percent(1 - 2 * DEPENDENCE_TAIL, digits=0), value=number(0)
+                ),
                 message=_("Customers who order more often spend differently per order; the model in use takes that in.")
                 if self.dependent
                 else _("No sign that spend per order goes with how often customers order."),

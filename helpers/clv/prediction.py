@@ -11,7 +11,7 @@ from helpers.clv.expect import MONTH
 from helpers.reporting.figures import Figure, Theme, figure, money_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, interval, language, money, number, percent
+from helpers.reporting.words import _, foreign, interval, language, listing, money, number, percent, period_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -197,16 +197,21 @@ class Prediction(Result):
             "Value at risk: what is missing from the expected margin in the worst twentieth of futures. Intervals at {level}."
         )
         return table(
-            self.groups,
+            self._named,
             columns,
             title=_("Value by group of customers"),
             foot=foot.format(level=percent(self.level, digits=0)),
             rows=len(self.groups),
         )
 
+    @property
+    def _named(self) -> pd.DataFrame:
+        """The groups as a reader calls them: cohorts are periods."""
+        return self.groups.assign(group=[period_name(str(name)) for name in self.groups["group"]])
+
     def figure(self) -> Figure:
         """Value of each group with its predictive interval."""
-        shown = self.groups.nlargest(SHOWN, "customers").sort_index(ascending=False)
+        shown = self._named.nlargest(SHOWN, "customers").sort_index(ascending=False)
         best = self.groups["value"].idxmax()
 
         def draw(axes: Axes, theme: Theme) -> None:
@@ -224,7 +229,7 @@ class Prediction(Result):
             axes.grid(axis="y", visible=False)
             axes.grid(axis="x", visible=True)
 
-        top = self.groups.loc[best]
+        top = self._named.loc[best]
         return figure(
             draw,
             title=_("{group}: {value} of {total}").format(
@@ -237,7 +242,10 @@ class Prediction(Result):
                 n=number(self.n), level=percent(self.level, digits=0)
             ),
             alt=_("Bars: {parts}").format(
-                parts="; ".join(f"{row.group} {money(row.value, compact=True)}" for row in shown.itertuples())
+                parts=listing(
+                    (f"{foreign(row.group)} {money(row.value, compact=True)}" for row in shown.itertuples()),
+                    style="unit",
+                )
             ),
             data=self.group_table(),
             height=1.0 + 0.36 * len(shown),

@@ -13,7 +13,7 @@ from helpers.clv.simulate import simulate
 from helpers.reporting.figures import Figure, Theme, figure, percent_axis
 from helpers.reporting.findings import Check, Result, where_given
 from helpers.reporting.tables import Column, table
-from helpers.reporting.words import _, money, number, percent
+from helpers.reporting.words import _, listing, money, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DRAWS = 400
 LIVES = 400
 EDGES = (0.01, 0.99)
+# The bars hold what lies between this quantile of the prior and the one as far from the top.
+TAIL = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ class Prior(Result):
                 ),
                 message=_(
                     "The priors hardly had room for this log ({names}); look whether its units are right."
-                ).format(names=", ".join(out["name"]))
+                ).format(names=listing(out["name"]))
                 if len(out)
                 else _("The log lies well within what the priors allow."),
             )
@@ -65,7 +67,7 @@ class Prior(Result):
 
         def draw(axes: Axes, theme: Theme) -> None:
             places = np.arange(len(shown))
-            axes.barh(places, 0.9, left=0.05, height=0.34, color=theme.rule)
+            axes.barh(places, 1 - 2 * TAIL, left=TAIL, height=0.34, color=theme.rule)
             axes.plot(shown["place"], places, "o", color=theme.accent, markersize=8)
             for row in shown.itertuples():
                 middle = 0.02 < row.place < 0.98  # noqa: PLR2004 - where the label would leave the axes
@@ -81,16 +83,18 @@ class Prior(Result):
         columns = {
             "name": Column(label=_("Figure")),
             "told": Column(label=_("This log")),
-            "told_q05": Column(label=_("Prior, 5 %")),
+            "told_q05": Column(label=_("Prior, {level}").format(level=percent(TAIL, digits=0))),
             "told_q50": Column(label=_("Prior, median")),
-            "told_q95": Column(label=_("Prior, 95 %")),
+            "told_q95": Column(label=_("Prior, {level}").format(level=percent(1 - TAIL, digits=0))),
         }
         return figure(
             draw,
             title=_("The priors allow for almost any client; this one lies within them")
             if self.checks()[0].status == "pass"
             else _("The priors hardly had room for this client"),
-            subtitle=_("This log's figures among those of clients drawn from the priors; bars hold the middle 90 %"),
+            subtitle=_(
+                "This log's figures among those of clients drawn from the priors; bars hold the middle {level}"
+            ).format(level=percent(1 - 2 * TAIL, digits=0)),
             foot=_(
                 "{draws} clients from the priors, new customers over {days} days (the median observation). n = {n} customers."
             ).format(draws=number(DRAWS), days=number(self.days), n=number(self.n)),
@@ -141,7 +145,7 @@ def prior_predictive(model: Model, *, seed: int) -> Prior:
     tellers = (lambda v: number(v, digits=2), percent, money)
     rows = []
     for (name, (values, observed)), tell in zip(drawn.items(), tellers, strict=True):
-        quantiles = np.quantile(values, [0.05, 0.5, 0.95])
+        quantiles = np.quantile(values, [TAIL, 0.5, 1 - TAIL])
         rows.append(
             {
                 "name": name,

@@ -79,7 +79,8 @@ class Backtest(Result):
             "backtest.actual": Definition(name=_("Actual orders"), text=_("Repeat orders {when}.").format(when=when)),
             "backtest.bias": Definition(name=_("Bias"), text=_("Predicted / actual - 1.")),
             "backtest.coverage90": Definition(
-                name=_("Coverage"), text=_("Customers whose actual orders lie in their own 90 % interval.")
+                name=_("Coverage"),
+                text=_("Customers whose actual orders lie in their own {level} interval.").format(level=_level()),
             ),
             "backtest.gini": Definition(
                 name=_("Ranking"),
@@ -125,7 +126,9 @@ class Backtest(Result):
                 id="clv.backtest.portfolio",
                 status="pass" if inside or near else "fail",
                 value=float(last["bias"]),
-                threshold=_("in the 90 % interval, or bias up to {share}").format(share=percent(self.tolerated)),
+                threshold=_("in the {level} interval, or bias up to {share}").format(
+                    level=_level(), share=percent(self.tolerated)
+                ),
                 message=portfolio,
             ),
             Check(
@@ -133,8 +136,8 @@ class Backtest(Result):
                 status="pass" if covered else ("fail" if last["coverage90"] < COVERAGE[0] else "warn"),
                 value=float(last["coverage90"]),
                 threshold=f"{COVERAGE[0]}..{COVERAGE[1]}",
-                message=_("{share} of customers ordered as often as their 90 % intervals said.").format(
-                    share=percent(last["coverage90"])
+                message=_("{share} of customers ordered as often as their {level} intervals said.").format(
+                    share=percent(last["coverage90"]), level=_level()
                 ),
             ),
             Check(
@@ -263,7 +266,9 @@ class Backtest(Result):
                 bias=percent(last["bias"], signed=True),
             ),
             subtitle=_("Cumulative repeat orders after {day}").format(day=day(last["origin"])),
-            foot=_("n = {n} customers. The band is the 90 % predictive interval.").format(n=number(last["customers"])),
+            foot=_("n = {n} customers. The band is the {level} predictive interval.").format(
+                n=number(last["customers"]), level=_level()
+            ),
             alt=_("Two lines of cumulative orders, predicted {predicted} and actual {actual} at the end").format(
                 predicted=number(last["predicted"]), actual=number(last["actual"])
             ),
@@ -272,3 +277,8 @@ class Backtest(Result):
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
+
+
+def _level() -> str:
+    """Level of the back-test's intervals, as it is printed."""
+    return percent(LEVEL, digits=0)

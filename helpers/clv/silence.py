@@ -13,7 +13,7 @@ from helpers.clv.purchase import NAMES
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Result, where_given
 from helpers.reporting.tables import Column, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, listing, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,9 +62,11 @@ class Silence(Result):
             accent, paper = np.array(to_rgb(theme.accent)), np.array(to_rgb(theme.paper))
             shades = [tuple(paper + (accent - paper) * share) for share in np.linspace(0.0, 0.9, len(LEVELS) - 1)]
             axes.contourf(self.days, self.orders[1:], self.grid[1:], levels=LEVELS, colors=shades)
-            if (self.grid[1:] < EVEN).any() and (self.grid[1:] > EVEN).any():
+            crossed = [level for level in LEVELS[1:-1] if self.grid[1:].min() < level < self.grid[1:].max()]
+            if crossed:
+                widths = [1.5 if level == EVEN else 0.6 for level in crossed]
                 line = axes.contour(
-                    self.days, self.orders[1:], self.grid[1:], levels=[EVEN], colors=theme.ink, linewidths=1.5
+                    self.days, self.orders[1:], self.grid[1:], levels=crossed, colors=theme.ink, linewidths=widths
                 )
                 axes.clabel(line, fmt=lambda level: percent(level, digits=0), fontsize=9)
             axes.set_yticks(self.orders[1 :: 1 + len(self.orders) // 9])
@@ -97,7 +99,7 @@ class Silence(Result):
             ).format(
                 process=NAMES[self.process],
                 n=number(self.n),
-                levels=", ".join(percent(level, digits=0) for level in LEVELS[1:-1]),
+                levels=listing(percent(level, digits=0) for level in LEVELS[1:-1]),
             ),
             alt=_("A map in which P(alive) falls with days of silence, faster for those who ordered often"),
             data=table(self.edges, columns, title=_("How long a silence may last"), rows=len(self.edges)),

@@ -53,12 +53,17 @@ class Simple(Result):
         return {
             "clv.simple": Definition(
                 name=_("Value by the simple formula"),
-                text=_(
-                    "AOV x orders per month x {months} months x margin, refunds taken off{cac}. It knows no stopping and no "
-                    "discount. The interval draws customers anew."
-                ).format(
-                    months=number(self.horizon_months), cac="" if self.cac is None else " " + _("less acquisition cost")
-                ),
+                text=(
+                    _(
+                        "AOV x orders per month x {months} months x margin, refunds taken off. It knows no stopping and no "
+                        "discount. The interval draws customers anew."
+                    )
+                    if self.cac is None
+                    else _(
+                        "AOV x orders per month x {months} months x margin, less acquisition cost, refunds taken off. It knows "
+                        "no stopping and no discount. The interval draws customers anew."
+                    )
+                ).format(months=number(self.horizon_months)),
             )
         }
 
@@ -75,13 +80,11 @@ class Simple(Result):
                 high="high",
             ),
         }
-        foot = _("n = {n} customers; {level} intervals. {cac}").format(
-            n=number(self.value.n),
-            level=percent(self.value.level, digits=0),
-            cac=_("Acquisition cost is not known and not taken off.")
+        foot = (
+            _("n = {n} customers; {level} intervals. Acquisition cost is not known and not taken off.")
             if self.cac is None
-            else _("Acquisition cost is taken off both."),
-        )
+            else _("n = {n} customers; {level} intervals. Acquisition cost is taken off both.")
+        ).format(n=number(self.value.n), level=percent(self.value.level, digits=0))
         return table(self.rows, columns, title=_("The simple formula beside the model"), foot=foot)
 
     def _repr_html_(self) -> str:

@@ -11,7 +11,7 @@ from helpers.clv.purchase import NAMES
 from helpers.reporting.figures import Figure, Theme, figure, label_end, month_axis, number_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, table
-from helpers.reporting.words import _, month_name, number, percent
+from helpers.reporting.words import _, foreign, listing, month_name, number, percent, period_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,10 +183,8 @@ class Tracking(Result):
             axes.plot(shown["month"], shown["expected"], color=theme.accent)
             axes.plot(shown["month"], shown["actual"], color=theme.ink)
             end = shown.iloc[-1]
-            apart = 0.04 * shown[["actual", "high"]].to_numpy().max()
-            higher = end["actual"] >= end["expected"]
-            label_end(axes, end["month"], end["expected"] - apart * higher, _("model"), theme.accent)
-            label_end(axes, end["month"], end["actual"] + apart * higher, _("actual"), theme.ink)
+            label_end(axes, end["month"], end["expected"], _("model"), theme.accent)
+            label_end(axes, end["month"], end["actual"], _("actual"), theme.ink)
             axes.set(ylim=(0, None), xlim=(shown["month"].iloc[0], end["month"]))
             month_axis(axes.xaxis)
             number_axis(axes.yaxis)
@@ -211,7 +209,7 @@ class Tracking(Result):
 
     def cohort_figure(self) -> Figure | Sentence:
         """Cumulative repeat orders a customer by cohort, actual and expected."""
-        shown = self.cohorts
+        shown = self.cohorts.assign(cohort=[period_name(str(name)) for name in self.cohorts["cohort"]])
         if shown.empty:
             return Sentence(text=_("No cohort has been through a whole month."))
         last = shown.groupby("cohort", sort=False).last()
@@ -221,10 +219,7 @@ class Tracking(Result):
         def draw(axes: Axes, theme: Theme) -> None:
             expected = shown[shown["month"].duplicated() == False].sort_values("month")  # noqa: E712 - one row a month
             axes.plot(np.append(0, expected["month"]), np.append(0, expected["expected"]), color=theme.accent)
-            taken: list[float] = []
-            step = 0.06 * max(last["actual"].max(), expected["expected"].max())
             label_end(axes, longest, float(expected["expected"].iloc[-1]), _("model"), theme.accent)
-            taken.append(float(expected["expected"].iloc[-1]))
             for cohort, part in shown.groupby("cohort", sort=False):
                 first = cohort == oldest
                 colour = theme.ink if first else theme.muted
@@ -234,13 +229,7 @@ class Tracking(Result):
                     color=colour,
                     linewidth=1.6 if first else 1.1,
                 )
-                end = float(part["actual"].iloc[-1])
-                at_edge = int(part["month"].iloc[-1]) == longest
-                while at_edge and any(abs(end - other) < step for other in taken):
-                    end -= step
-                if at_edge:
-                    taken.append(end)
-                label_end(axes, part["month"].iloc[-1], end, str(cohort), colour)
+                label_end(axes, part["month"].iloc[-1], float(part["actual"].iloc[-1]), str(cohort), colour)
             axes.set(xlim=(0, longest), ylim=(0, None), xlabel=_("Months since the first order"))
             number_axis(axes.yaxis)
 
@@ -268,7 +257,9 @@ class Tracking(Result):
                 n=number(int(last["customers"].sum()))
             ),
             alt=_("Rising lines: {parts}").format(
-                parts="; ".join(f"{row.cohort} {number(row.actual, digits=2)}" for row in ends.itertuples())
+                parts=listing(
+                    (f"{foreign(row.cohort)} {number(row.actual, digits=2)}" for row in ends.itertuples()), style="unit"
+                )
             ),
             data=table(ends, columns, title=_("Repeat orders by cohort"), rows=len(ends)),
         )

@@ -134,9 +134,11 @@ def _days_without_orders(kept: Mapping[str, ir.Table], *, now: datetime) -> tupl
 
 
 def _make_demo(demo: Any, expand: Callable[..., Path]) -> None:
-    from helpers.data.demo import make_demo
+    from helpers.data.demo import make_abroad, make_demo
 
-    make_demo(expand("data/demo", key="data.demo"), seed=demo.seed, customers=demo.customers)
+    home = make_demo(expand("data/demo", key="data.demo"), seed=demo.seed, customers=demo.customers)
+    if demo.language != "en":
+        make_abroad(home, expand(f"data/demo_{demo.language}", key="data.demo"), language=demo.language)
 
 
 def _stop_if_too_dirty(health: TableHealth, *, limit: float) -> None:

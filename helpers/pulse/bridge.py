@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, money_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, language, listing, money, number, percent
 from helpers.stats.bootstrap import percentile
 
 if TYPE_CHECKING:
@@ -146,21 +146,35 @@ class Bridge(Result):
             colours = [theme.accent if key == largest else theme.context for key in EFFECTS]
             axes.bar([0, 5], [before, now], color=theme.muted, width=0.6)
             axes.bar(range(1, 5), values, bottom=starts, color=colours, width=0.6)
-            tops = [before, *(np.maximum(starts, starts + values)), now]
-            texts = [money(before), *(f"{'+' if value > 0 else ''}{money(value)}" for value in values), money(now)]
+            ends = np.array(
+                [
+                    max(start, start + np.nanmax([self.effects[key], self.high[key]]))
+                    for key, start in zip(EFFECTS, starts, strict=True)
+                ]
+            )
+            tops = [before, *ends, now]
+            texts = [money(before), *(money(value, signed=True) for value in values), money(now)]
             for place, (top, text) in enumerate(zip(tops, texts, strict=True)):
                 axes.annotate(text, (place, top), xytext=(0, 4), textcoords="offset points", ha="center")
+            for place, (key, start) in enumerate(zip(EFFECTS, starts, strict=True), start=1):
+                # A part near nothing would be no bar at all: a line says where it stands.
+                axes.hlines(start + self.effects[key], place - 0.3, place + 0.3, color=colours[place - 1], linewidth=2)
+                if np.isfinite(self.low[key]) and np.isfinite(self.high[key]):
+                    axes.vlines(place, start + self.low[key], start + self.high[key], color=theme.ink, linewidth=1)
             axes.set_xticks(range(6), labels)
+            axes.grid(visible=False)
             axes.set_ylim(min(0.0, *starts, now), 1.14 * max(tops))
             money_axis(axes.yaxis)
 
         change = self.now - self.before
-        verb = _("rose by {change}") if change > 0 else _("fell by {change}")
+        told = (
+            _("Revenue per active customer rose by {change}; the largest part is {part}")
+            if change > 0
+            else _("Revenue per active customer fell by {change}; the largest part is {part}")
+        )
         return figure(
             draw,
-            title=_("Revenue per active customer {moved}; the largest part is {part}").format(
-                moved=verb.format(change=money(abs(change))), part=names[f"bridge.{largest}"].name.lower()
-            ),
+            title=told.format(change=money(abs(change)), part=names[f"bridge.{largest}"].name.lower()),
             subtitle=_("Revenue per active customer, the period before and now, and the parts of the change"),
             foot=_(
                 "n = {n} customers active in either period. The parts add up exactly; their intervals ({level}) are in the table."
@@ -168,7 +182,10 @@ class Bridge(Result):
             alt=_("Waterfall from {before} to {now}: {parts}").format(
                 before=money(self.before),
                 now=money(self.now),
-                parts=", ".join(f"{names[f'bridge.{key}'].name} {money(value)}" for key, value in self.effects.items()),
+                parts=listing(
+                    (f"{names[f'bridge.{key}'].name} {money(value)}" for key, value in self.effects.items()),
+                    style="unit",
+                ),
             ),
             data=self.table(),
         )

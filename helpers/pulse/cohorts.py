@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, month_and_year, number, percent
 from helpers.stats.intervals import wilson
 
 if TYPE_CHECKING:
@@ -103,7 +103,9 @@ class Cohorts(Result):
             axes.invert_yaxis()
             axes.grid(visible=False)
             axes.set_xticks(np.arange(grid.shape[1]) + 0.5, [number(month) for month in grid.columns])
-            labels = [f"{cohort:%Y-%m}  ({number(sizes[cohort])})" for cohort in grid.index]
+            labels = [
+                _("{name} ({n})").format(name=month_and_year(cohort), n=number(sizes[cohort])) for cohort in grid.index
+            ]
             axes.set_yticks(np.arange(len(grid)) + 0.5, labels)
             axes.set_xlabel(_("Months since the month of the first order"))
             size = 7.5 if grid.shape[1] <= READABLE else 6.2

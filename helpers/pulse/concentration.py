@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from helpers.reporting.figures import Figure, Theme, figure, label_end, percent_axis
+from helpers.reporting.figures import Figure, Theme, figure, percent_axis
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _, interval, language, number, percent
@@ -119,7 +119,9 @@ class Concentration(Result):
                 ha="right",
                 color=theme.ink,
             )
-            label_end(axes, 0.5, 0.5, _("all equal"), theme.muted)
+            axes.annotate(
+                _("all equal"), (0.5, 0.5), xytext=(-8, 6), textcoords="offset points", ha="right", color=theme.muted
+            )
             for axis in (axes.xaxis, axes.yaxis):
                 percent_axis(axis)
             axes.set(xlim=(0, 1), ylim=(0, 1), xlabel=_("Customers, from the smallest up"), ylabel=_("Net revenue"))

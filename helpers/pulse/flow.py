@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, language, number, percent
+from helpers.reporting.words import _, language, listing, number, percent
 from helpers.stats.intervals import wilson
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Flow(Result):
         signed = [-counts[group] if group == "lapsed" else counts[group] for group in GROUPS]
 
         def draw(axes: Axes, theme: Theme) -> None:
-            colours = [theme.accent, theme.context, theme.context, theme.warn]
+            colours = [theme.accent, theme.context, theme.context, theme.muted]
             places = np.arange(len(GROUPS))[::-1]
             axes.barh(places, signed, color=colours, height=0.6)
             axes.axvline(0, color=theme.muted, linewidth=1)
@@ -138,7 +138,7 @@ class Flow(Result):
             ),
             subtitle=_("Customers active in this period or the one before"),
             foot=_("n = {n} customers active in either period. Counts, no estimates.").format(n=number(counts.sum())),
-            alt=", ".join(f"{names[f'flow.{group}'].name} {number(counts[group])}" for group in GROUPS),
+            alt=listing((f"{names[f'flow.{group}'].name} {number(counts[group])}" for group in GROUPS), style="unit"),
             data=self.table(),
             height=2.4,
         )

@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.pulse.definitions import definitions
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, interval, language, money, number, percent, quantity
+from helpers.reporting.words import _, interval, language, money, number, percent, plural, quantity
 from helpers.stats.bootstrap import Estimate, ratio, ratio_change, total_change
 from helpers.stats.intervals import clustered_median, wilson
 
@@ -50,15 +50,14 @@ class Kpis(Result):
         arpu, active = self.found["arpu.active"], self.found["customers.active"]
         if arpu.value is None:
             return _("No identified customer ordered in {period}.").format(period=self.label)
-        brought = _("{n} active customers brought {arpu} each in {period}").format(
-            n=number(active.value), arpu=money(arpu.value), period=self.label
+        brought = plural(
+            "{count} active customer brought {arpu} in {period}.",
+            "{count} active customers brought {arpu} each in {period}.",
+            int(active.value or 0),
+            arpu=money(arpu.value),
+            period=self.label,
         )
-        if active.value == 1:
-            brought = _("One active customer brought {arpu} in {period}").format(
-                arpu=money(arpu.value), period=self.label
-            )
-        change = self.found.get("arpu.active.change_last")
-        return f"{brought}{_compared(change)}"
+        return " ".join([brought, *_compared(self.found.get("arpu.active.change_last"))])
 
     def checks(self) -> list[Check]:
         """Whether there are enough customers for the intervals to be trusted, and how much came from guests."""
@@ -103,10 +102,10 @@ class Kpis(Result):
             )
         columns = {
             "kpi": Column(label=_("KPI")),
-            "value": Column(label=_("Value")),
-            "interval": Column(label=_("Interval")),
-            "last": Column(label=_("On the period before")),
-            "year": Column(label=_("On a year ago")),
+            "value": Column(label=_("Value"), kind="printed"),
+            "interval": Column(label=_("Interval"), kind="printed"),
+            "last": Column(label=_("On the period before"), kind="printed"),
+            "year": Column(label=_("On a year ago"), kind="printed"),
             "n": Column(label=_("n"), kind="number"),
         }
         level = next((found.level for found in self.found.values() if found.level), 0.95)
@@ -270,21 +269,20 @@ def _change(found: Number | None) -> str:
     told = percent(found.value, signed=True)
     if found.low is None or found.high is None:
         return told
-    return f"{told} ({_('{low} to {high}').format(low=percent(found.low, signed=True), high=percent(found.high, signed=True))})"
+    return _("{value} ({low} to {high})").format(
+        value=told, low=percent(found.low, signed=True), high=percent(found.high, signed=True)
+    )
 
 
-def _compared(change: Number | None) -> str:
-    """The rest of the headline: more, less or about the same, by whether the interval of the change holds zero."""
+def _compared(change: Number | None) -> list[str]:
+    """The headline's second sentence: more, less or about the same, by whether the interval of the change holds zero."""
     if change is None or change.value is None or change.low is None or change.high is None:
-        return "."
+        return []
     ends = interval(change.low, change.high, "share")
     if change.low <= 0 <= change.high:
-        return _(", about the same as in the period before (change {change}, interval {ends}).").format(
-            change=percent(change.value, signed=True), ends=ends
-        )
-    message = (
-        _(", {share} more than in the period before (interval {ends}).")
-        if change.value > 0
-        else _(", {share} less than in the period before (interval {ends}).")
-    )
-    return message.format(share=percent(abs(change.value)), ends=ends)
+        told = _("That is about the same as in the period before (change {change}, interval {ends}).")
+    elif change.value > 0:
+        told = _("That is {share} more than in the period before (interval {ends}).")
+    else:
+        told = _("That is {share} less than in the period before (interval {ends}).")
+    return [told.format(share=percent(abs(change.value)), change=percent(change.value, signed=True), ends=ends)]

@@ -11,12 +11,18 @@ from dataclasses import asdict, dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from markupsafe import Markup
+
+from helpers.reporting.inline import inline
+from helpers.reporting.tables import clean
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
 
 SCHEMA = 1
+MOST_TOLD = 12
 Status = Literal["ok", "warn", "blocked", "skipped", "failed"]
 CheckStatus = Literal["pass", "warn", "fail"]
 Evidence = Literal["experiment", "causal", "model", "association", "assumption"]
@@ -43,6 +49,12 @@ class Number:
     low: float | None = None
     high: float | None = None
     level: float | None = None
+
+    def __str__(self) -> str:
+        shown = "–" if self.value is None else f"{self.value:,.4g}"
+        if self.low is not None and self.high is not None:
+            shown += f" ({self.low:,.4g} to {self.high:,.4g})"
+        return f"{shown} {self.unit}, n = {self.n:,}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +87,31 @@ class Definition:
 
 
 class Result:
-    """What every topic result offers to `Study.publish`. Override what applies."""
+    """What every topic result offers to `Study.publish`. Override what applies.
+
+    In a notebook it shows its sentence and its figure or table, as the report does; as text, its numbers.
+    """
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "__repr__" not in vars(cls):
+            # A dataclass would write one of its own, with whole arrays in it.
+            cls.__repr__ = Result.__repr__  # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        told = self.numbers()
+        lines = [f"{type(self).__name__}: {self.headline()}".rstrip(": ")]
+        lines += [f"  {key} = {number}" for key, number in list(told.items())[:MOST_TOLD]]
+        if len(told) > MOST_TOLD:
+            lines.append(f"  … {len(told) - MOST_TOLD} more")
+        return clean("\n".join(lines))
+
+    def _repr_html_(self) -> str:
+        parts = [getattr(self, name) for name in ("sentence", "figure", "table") if hasattr(self, name)]
+        # A figure holds its own table of numbers.
+        shown = [part() for part in parts if not (part.__name__ == "table" and hasattr(self, "figure"))]
+        html = "".join(part._repr_html_() for part in shown)
+        return html or inline(str(Markup("<pre>{}</pre>").format(repr(self))))
 
     def scope(self) -> str:
         """What its checks and decisions are about, where one topic answers several questions.
@@ -115,6 +151,9 @@ class Result:
 
 class Absent(Result):
     """Stands for a result whose table the client did not bring: it shows nothing and publishes nothing."""
+
+    def __repr__(self) -> str:
+        return "Absent"
 
     def __getattr__(self, name: str) -> Any:
         """Tables, figures and sentences of what is absent are absent too."""

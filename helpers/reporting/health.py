@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, foreign, language, money, number, percent
 
 if TYPE_CHECKING:
     from helpers.data.checks import Fault, Note, TableHealth
@@ -97,7 +97,7 @@ class DataHealth(Result):
         for health in self.tables_read:
             rows.append(
                 _row(
-                    _("{table}: came in").format(table=health.table),
+                    _("{table}: came in").format(table=foreign(health.table)),
                     health.rows_in,
                     health.value_in,
                     health.source,
@@ -106,7 +106,13 @@ class DataHealth(Result):
             )
             rows += [_row(rule(f), f.rows, f.value, "; ".join(f.offenders)) for f in health.faults]
             rows.append(
-                _row(_("{table}: kept").format(table=health.table), health.rows_kept, health.value_kept, "", total=True)
+                _row(
+                    _("{table}: kept").format(table=foreign(health.table)),
+                    health.rows_kept,
+                    health.value_kept,
+                    "",
+                    total=True,
+                )
             )
             rows += [_row(note(n), n.rows, None, n.detail) for n in health.notes]
         frame = pd.DataFrame(rows)
@@ -149,12 +155,16 @@ def _table_checks(health: TableHealth) -> list[Check]:
         id=f"data.{health.table}.quarantine",
         status="warn" if health.rows_quarantined else "pass",
         value=health.share_quarantined,
-        message=_("{table}: {rows} of {all} rows ({share}) are in quarantine, worth {value}.").format(
-            table=health.table,
+        message=(
+            _("{table}: {rows} of {all} rows ({share}) are in quarantine.")
+            if health.value_in is None
+            else _("{table}: {rows} of {all} rows ({share}) are in quarantine, worth {value}.")
+        ).format(
+            table=foreign(health.table),
             rows=number(health.rows_quarantined),
             all=number(health.rows_in),
             share=percent(health.share_quarantined),
-            value=money(aside) if health.value_in is not None else _("no money"),
+            value=money(aside),
         ),
     )
     return [adds_up, lost]
@@ -173,7 +183,7 @@ def rule(fault: Fault) -> str:
         "negative": _("In quarantine: {column} is below zero"),
         "duplicate": _("In quarantine: {column} stands twice"),
     }
-    return words[kind].format(column=column)
+    return words[kind].format(column=foreign(column))
 
 
 def note(item: Note) -> str:
@@ -184,7 +194,7 @@ def note(item: Note) -> str:
         "returns": _("Note: returns (negative quantity)"),
         "free": _("Note: price of zero"),
         "status_cancelled": _("Note: cancelled by status"),
-        "encoding": _("Note: lines that were not UTF-8, read as Windows-1252 (first line at the right)"),
+        "encoding": _("Note: lines that were not UTF-8, read as Windows-1252 (the first one is shown)"),
         "time_zones": _("Note: customers whose times have several offsets from UTC"),
         "shared_orders": _("Note: orders that several customers share"),
     }

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 from markupsafe import Markup, escape
 
-from helpers.reporting import figures
+from helpers.reporting import tokens
+from helpers.reporting.cards import cards
+from helpers.reporting.inline import bare
 from helpers.reporting.tables import clean
-from helpers.reporting.words import _, day, interval, language, number, percent, plural, quantity
+from helpers.reporting.words import _, day, foreign, language, number, period_name, plural
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from helpers.reporting.findings import Findings, Number
+    from helpers.reporting.findings import Findings
 
 TEMPLATE = Path(__file__).parent / "template"
 LARGEST_LOGO = 100_000
@@ -58,12 +60,12 @@ class Provenance:
             "{seconds} s with {versions}."
         ).format(
             through=through,
-            data_hash=self.data_hash,
-            code_version=self.code_version,
-            seed=self.seed,
+            data_hash=foreign(self.data_hash),
+            code_version=foreign(self.code_version),
+            seed=foreign(self.seed),
             made=day(self.generated_at.date()),
             seconds=number(self.duration_seconds, digits=1),
-            versions=", ".join(f"{name} {version}" for name, version in self.versions.items()),
+            versions=foreign(", ".join(f"{name} {version}" for name, version in self.versions.items())),
         )
 
 
@@ -86,6 +88,9 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
     import nbformat
 
     shown = nbformat.from_dict(notebook)
+    for output in (output for cell in shown.cells for output in cell.get("outputs", [])):
+        if "text/html" in output.get("data", {}):
+            output.data["text/html"] = bare(output.data["text/html"])
     shown.cells = _told(shown.cells)
     heading = ""
     contents: list[dict[str, str]] = []
@@ -103,13 +108,13 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
         ]
     if not heading:
         raise ValueError("the notebook has no H1 to be the report's title")
-    figures.use_accent(brand.colour)
+    tokens.use_accent(brand.colour)
     body, _resources = _exporter().from_notebook_node(shown)
     # The exporter names headings only together with a link of its own on each. Prose alone has bare ones, in the same order.
     names = iter([escape(item["id"]) for item in contents])
     body = re.sub("<h2>", lambda _bare: f'<h2 id="{next(names)}">', body, count=len(contents))
     passed = sum(check.status == "pass" for check in findings.checks)
-    when = _("undated data") if provenance.data_through is None else findings.period
+    when = _("undated data") if provenance.data_through is None else period_name(findings.period)
     return page(
         "report.html.j2",
         title=f"{heading} – {brand.name}, {when}",
@@ -126,6 +131,7 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
         body=Markup(body),  # noqa: S704 - outputs are escaped by the helpers that made them
         code=_code(nbformat.from_dict(notebook)),
         provenance=provenance.sentence(),
+        colour=_colour_told(),
     )
 
 
@@ -144,14 +150,12 @@ def _empty(section: list[Any]) -> bool:
     return bool(outputs) and all(output.get("data", {}).get("text/html", " ") == "" for output in outputs)
 
 
-def page(template: str, *, title: str, **values: Any) -> str:
-    """A page from one of the templates, with the shared style and a policy that lets nothing else in."""
-    light, dark = figures.themes()
-    css = (TEMPLATE / "report.css").read_text(encoding="utf-8")
-    css = css.replace("ACCENT_LIGHT", light.accent).replace("ACCENT_DARK", dark.accent)
-    digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
+def page(template: str, *, title: str, script: str = "", **values: Any) -> str:
+    """A page from one of the templates, with the shared style and a policy that lets nothing else in but its own script."""
+    css = tokens.variables() + (TEMPLATE / "report.css").read_text(encoding="utf-8")
+    scripts = f"'sha256-{_digest(script)}'" if script else "'none'"
     policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; script-src 'none'; "
+        f"default-src 'none'; img-src data:; style-src 'sha256-{_digest(css)}'; script-src {scripts}; "
         "base-uri 'none'; form-action 'none'"
     )
     return (
@@ -161,6 +165,7 @@ def page(template: str, *, title: str, **values: Any) -> str:
             title=clean(title),
             css=Markup(css),  # noqa: S704 - our own file
             policy=policy,
+            script=Markup(script),  # noqa: S704 - our own file
             lang=str(language().locale).replace("_", "-"),
             direction=language().direction,
             _=_,
@@ -169,32 +174,17 @@ def page(template: str, *, title: str, **values: Any) -> str:
     )
 
 
-def cards(findings: Findings) -> list[dict[str, str]]:
-    """The numbers that open a report, as they are printed."""
-    return [_card(key, findings) for key in findings.cards]
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def _card(key: str, findings: Findings) -> dict[str, str]:
-    found = findings.numbers[key]
-    change = findings.numbers.get(f"{key}.change_last")
-    return {
-        "name": findings.definitions[found.definition].name,
-        "value": quantity(found.value, found.unit),
-        "interval": _interval(found),
-        "change": _change(change) if change and change.value is not None else "",
-        "n": _("n = {n}").format(n=number(found.n)),
-    }
-
-
-def _interval(found: Number) -> str:
-    if found.low is None or found.high is None or found.level is None:
+def _colour_told() -> str:
+    """That the client's colour was changed, where it could not be read on white."""
+    colour, shown = tokens.accent(), tokens.themes()[0].accent
+    if colour == shown:
         return ""
-    ends = interval(found.low, found.high, found.unit)
-    return _("{ends} ({level} interval)").format(ends=ends, level=percent(found.level, digits=0))
-
-
-def _change(change: Number) -> str:
-    return _("{change} on the period before").format(change=percent(change.value, signed=True))
+    told = _("The client's colour, {colour}, is printed darker here ({shown}), so that it can be read.")
+    return told.format(colour=colour, shown=shown)
 
 
 def status_word(findings: Findings) -> str:
@@ -210,7 +200,7 @@ def status_words() -> dict[str, str]:
         "warn": _("Read with care"),
         "blocked": _("Do not use"),
         "skipped": _("Not run"),
-        "failed": _("Failed"),
+        "failed": _("Did not finish"),
     }
 
 

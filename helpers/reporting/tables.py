@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 from markupsafe import Markup
 
-from helpers.reporting.words import MISSING, _, day, money, number, percent
+from helpers.reporting.directions import contained, turns
+from helpers.reporting.inline import inline, plain_table
+from helpers.reporting.words import MISSING, _, day, language, money, number, percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-Kind = Literal["text", "number", "decimal", "money", "share", "signed_share", "date"]
-LONGEST_TEXT = 120
-# Control characters and the marks that turn the direction of text: harmless nowhere, needed never.
-UNSAFE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+Kind = Literal["text", "prose", "number", "decimal", "money", "share", "signed_share", "date", "printed", "file"]
+LONGEST_TEXT, LONGEST_PROSE = 120, 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +25,8 @@ class Column:
 
     Attributes:
         label: Its heading, with the unit.
-        kind: How its values are printed.
+        kind: How its values are printed; `prose` for whole sentences of the report; `printed` for numbers that are text
+            already, each in its own unit; a `file` is the path of a published table, and is linked.
         low: Name of the frame's column with the lower end of the interval, printed beside the value.
         high: Name of the column with the upper end.
     """
@@ -45,7 +45,10 @@ class Table:
     html: str
 
     def _repr_html_(self) -> str:
-        return self.html
+        return inline(self.html)
+
+    def __repr__(self) -> str:
+        return f"{clean(self.title)}\n{plain_table(self.html)}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,18 +58,33 @@ class Sentence:
     text: str
 
     def _repr_html_(self) -> str:
+        return inline(self.html)
+
+    @property
+    def html(self) -> str:
+        """The paragraph as a report shows it."""
         return str(Markup("<p>{}</p>").format(clean(self.text)))
+
+    def __repr__(self) -> str:
+        return clean(self.text)
 
 
 def clean(text: object) -> str:
-    """Text without control characters and direction marks."""
-    return UNSAFE.sub("", str(text))
+    """Text without control characters and without marks that would turn the direction of what stands around it."""
+    return contained(str(text))
 
 
 def shorten(text: object, longest: int = LONGEST_TEXT) -> str:
     """Clean text of at most `longest` characters."""
     plain = clean(text)
-    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
+    return plain if len(plain) <= longest else contained(plain[: longest - 1]) + "…"
+
+
+def bdi(text: object, longest: int = LONGEST_TEXT) -> Markup:
+    """A client's text in its own direction, as short as `shorten` makes it."""
+    plain = shorten(text, longest)
+    mark = Markup("<bdi>{}</bdi>") if turns(plain, within=language().direction) else Markup("{}")
+    return mark.format(plain)
 
 
 def table(
@@ -113,7 +131,7 @@ def table(
         notes.append(told.format(shown=number(rows), all=number(len(frame)), file=file))
     under = Markup('<p class="foot">{}</p>').format(clean(" ".join(notes))) if notes else ""
     html = Markup(
-        '<div class="table" role="region" aria-label="{title}" tabindex="0"><table><caption>{title}</caption>'
+        '<div class="table" role="group" aria-label="{title}" tabindex="0"><table><caption>{title}</caption>'
         "<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>{under}"
     ).format(title=clean(title), heads=heads, body=body, under=under)
     return Table(title=title, html=str(html))
@@ -123,6 +141,8 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
     cells = []
     for place, (key, column) in enumerate(columns.items()):
         shown = Markup("{}").format(_shown(row[key], column.kind))
+        if column.kind == "file" and shown != MISSING:
+            shown = Markup('<a href="{0}">{0}</a>').format(shown)
         if column.low and column.high:
             ends = [_shown(row[end], column.kind) for end in (column.low, column.high)]
             if MISSING not in ends:
@@ -135,7 +155,9 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
 
 
 def _numeric_class(column: Column) -> Markup:
-    return Markup("") if column.kind in {"text", "date"} else Markup(' class="num"')
+    if column.kind in {"text", "prose", "date", "file"}:
+        return Markup("")
+    return Markup(' class="num printed"') if column.kind == "printed" else Markup(' class="num"')
 
 
 def _shown(value: Any, kind: Kind) -> str:
@@ -143,12 +165,15 @@ def _shown(value: Any, kind: Kind) -> str:
     if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return MISSING
     formats: dict[str, Callable[[Any], str]] = {
-        "text": shorten,
+        "text": bdi,
+        "prose": lambda x: bdi(x, LONGEST_PROSE),
+        "printed": bdi,
         "number": number,
         "decimal": lambda x: number(x, digits=2),
         "money": money,
         "share": percent,
         "signed_share": lambda x: percent(x, signed=True),
         "date": day,
+        "file": clean,
     }
     return formats[kind](value)

@@ -1,26 +1,35 @@
 """Words, numbers and dates in the reader's language.
 
 The active language is set once, when a study opens, and holds for the process (a kernel serves one study).
-English is the source language: `_("...")` gives its argument back where a catalogue has no translation.
+English is the source language: `_("...")` gives its argument back where a catalogue has no translation. How a locale writes
+numbers, dates and mixed directions is in `numerals`, `calendars` and `directions`.
 """
 
 from __future__ import annotations
 
-import gettext
 import math
 from contextvars import ContextVar
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from datetime import timedelta
+from typing import TYPE_CHECKING, Literal
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton, get_month_names
-from babel.numbers import format_compact_currency, format_currency, format_decimal, format_percent
+from babel.lists import format_list
+
+from helpers.errors import ParamsError
+from helpers.periods import parse_period
+from helpers.reporting import calendars, numerals
+from helpers.reporting.catalogues import CATALOGUES, catalogue
+from helpers.reporting.directions import contained, isolate
 
 if TYPE_CHECKING:
+    import gettext
+    from collections.abc import Iterable
     from datetime import date
+    from pathlib import Path
 
-CATALOGUES = Path(__file__).parent / "locale"
+    from helpers.periods import Period
+
 COMPACT_FROM = 1_000_000
 MISSING = "–"
 
@@ -41,9 +50,7 @@ class Language:
 
 def _language(locale: str, currency: str, folder: Path) -> Language:
     parsed = Locale.parse(locale)
-    names = [str(parsed), parsed.language]
-    catalogue = gettext.translation("valuebook", folder, languages=names, fallback=True)
-    return Language(locale=parsed, currency=currency, catalogue=catalogue)
+    return Language(locale=parsed, currency=currency, catalogue=catalogue(parsed, folder))
 
 
 _active: ContextVar[Language] = ContextVar("language", default=_language("en_GB", "GBP", CATALOGUES))  # noqa: B039 - frozen
@@ -55,7 +62,7 @@ def use_language(locale: str, currency: str, *, catalogues: Path = CATALOGUES) -
     Args:
         locale: Such as `en_GB`, `vi_VN` or `fa_IR`.
         currency: ISO 4217 code, such as `GBP`.
-        catalogues: Folder of gettext catalogues (`<language>/LC_MESSAGES/valuebook.mo`).
+        catalogues: Folder of gettext catalogues (`<language>/LC_MESSAGES/valuebook.po`).
     """
     language = _language(locale, currency, catalogues)
     _active.set(language)
@@ -72,60 +79,112 @@ def _(message: str) -> str:
     return _active.get().catalogue.gettext(message) if message else ""
 
 
-def plural(singular: str, several: str, count: int) -> str:
-    """The form that goes with `count`, its `{count}` filled in."""
-    return _active.get().catalogue.ngettext(singular, several, count).format(count=number(count))
+def marked(message: str) -> str:
+    """A message that is looked up later, where it is shown: this call only puts it into the catalogue."""
+    return message
+
+
+def plural(singular: str, several: str, count: int, **values: str) -> str:
+    """The form that goes with `count`, its `{count}` and other placeholders filled in."""
+    return _active.get().catalogue.ngettext(singular, several, count).format(count=number(count), **values)
+
+
+def listing(items: Iterable[str], *, style: Literal["standard", "or", "unit"] = "standard") -> str:
+    """Items as a phrase: `a, b and c`; `a, b or c` in style `or`; and `a, b, c` in style `unit`, as for things with numbers."""
+    locale = _active.get().locale
+    if style == "unit":
+        # CLDR's own unit patterns want parts in some languages; between the first two of three stands the comma alone.
+        comma = locale.list_patterns["standard"]["start"].format("", "")
+        return contained(comma.join(items))
+    return contained(format_list(list(items), style=style, locale=locale))
+
+
+def foreign(text: object) -> str:
+    """What a client wrote, a code or an identifier, as a part of a sentence: it keeps its own direction and turns nothing."""
+    return isolate(str(text), within=_active.get().direction)
 
 
 def number(value: float | None, *, digits: int = 0) -> str:
-    """A number with the locale's separators; a dash where there is none."""
+    """A number in the locale's digits and separators; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return MISSING
-    pattern = "#,##0" + ("." + "0" * digits if digits else "")
-    return format_decimal(value, format=pattern, locale=_active.get().locale)
+    return numerals.decimal(value, digits=digits, locale=_active.get().locale)
 
 
-def money(value: float | None, *, digits: int | None = None, compact: bool = False) -> str:
-    """An amount in the client's currency.
+def money(value: float | None, *, digits: int | None = None, compact: bool = False, signed: bool = False) -> str:
+    """An amount in the client's currency, with no more decimals than that has.
 
     Args:
         value: The amount.
-        digits: Decimals; two below 100, none from there, unless given.
+        digits: Decimals; the currency's own below 100, none from there, unless given.
         compact: Allow `£1.23M` from a million on.
+        signed: Put a plus before a gain.
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    active = _active.get()
-    if compact and abs(value) >= COMPACT_FROM:
-        return format_compact_currency(value, active.currency, locale=active.locale, fraction_digits=2)
-    digits = (2 if abs(value) < 100 else 0) if digits is None else digits  # noqa: PLR2004 - cents matter below 100
-    pattern = active.locale.currency_formats["standard"].pattern.split(";")[0]
-    pattern = pattern.replace("0.00", "0" + ("." + "0" * digits if digits else ""))
-    return format_currency(value, active.currency, format=pattern, locale=active.locale, currency_digits=False)
+    active, compact = _active.get(), compact and abs(value) >= COMPACT_FROM
+    return numerals.amount(
+        value, currency=active.currency, locale=active.locale, digits=digits, compact=compact, signed=signed
+    )
 
 
 def percent(value: float | None, *, digits: int = 1, signed: bool = False) -> str:
     """A share (0 to 1) as a percentage."""
     if value is None or not math.isfinite(value):
         return MISSING
-    pattern = "#,##0" + ("." + "0" * digits if digits else "") + "%"
-    text = format_percent(value, format=pattern, locale=_active.get().locale)
-    return f"+{text}" if signed and value > 0 else text
+    return numerals.percentage(value, digits=digits, locale=_active.get().locale, signed=signed)
 
 
 def day(value: date) -> str:
     """A date, such as `5 Nov 2024`."""
-    return format_date(value, format="medium", locale=_active.get().locale)
+    return calendars.day(value, _active.get().locale)
 
 
 def month_name(place: int) -> str:
-    """Name of a calendar month, 1 to 12, as it stands alone."""
-    return str(get_month_names("wide", context="stand-alone", locale=_active.get().locale)[place])
+    """A calendar month, 1 to 12, as it stands alone."""
+    return calendars.month_name(place, _active.get().locale)
 
 
 def month_and_year(value: date) -> str:
-    """A month of a year, such as `Nov 2024`."""
-    return format_skeleton("yMMM", value, locale=_active.get().locale)
+    """A whole month of a year, such as `Nov 2024`."""
+    return calendars.month_and_year(value, _active.get().locale)
+
+
+def month_at(value: date) -> str:
+    """The month that a moment lies in, such as `Nov 2024`."""
+    return calendars.month_at(value, _active.get().locale)
+
+
+def period_name(label: str) -> str:
+    """A period as a reader reads it, such as `Q4 2024` for `2024-Q4`; files and addresses keep the label.
+
+    In Persian it is told by its first and last day, since Gregorian quarters and months are none of the Jalali calendar. What is
+    no label comes back as it is.
+    """
+    if label == "all":
+        return _("the whole log")
+    try:
+        period = parse_period(label)
+    except ParamsError:
+        return label
+    if period.grain is None or calendars.is_jalali(_active.get().locale):
+        return _span(period)
+    if period.grain == "month":
+        return month_and_year(period.start)
+    iso, quarter = period.start.isocalendar(), (period.start.month + 2) // 3
+    names = {
+        "year": "{year}",
+        "quarter": _("Q{quarter} {year}"),
+        "week": _("week {week} of {week_year}"),
+    }
+    return names[period.grain].format(year=period.start.year, quarter=quarter, week=iso.week, week_year=iso.year)
+
+
+def _span(period: Period) -> str:
+    """First and last day; the year once, where the calendar's own writing leaves it to the end."""
+    locale, last = _active.get().locale, period.end - timedelta(days=1)
+    once = calendars.is_jalali(locale) and calendars.same_year(period.start, last, locale)
+    return _("{start} to {end}").format(start=calendars.day(period.start, locale, year=not once), end=day(last))
 
 
 def quantity(value: float | None, unit: str) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, Protocol
 
-from helpers.reporting.export import write_json, write_parquet, write_text
-from helpers.reporting.pages import portal_page, study_page
+from helpers.reporting.export import alone, clear, write_json, write_parquet, write_text
+from helpers.reporting.gathered import write_all_findings
+from helpers.reporting.pages import period_before, portal_page, study_page
 from helpers.reporting.words import use_language
+from helpers.reporting.workbook import workbook_file, write_workbook
+from helpers.running.digests import of_json
 from helpers.running.execute import Outcome, Setting, brand, done, run_job
 from helpers.running.ingredients import ingredients
 from helpers.running.kernels import Guard, InterruptedJobError, Kind, kind_of
 from helpers.running.plan import previous
 from helpers.running.records import FOLDER, inside, read_record, told
-from helpers.study import read_findings
+from helpers.shelf import study_findings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -126,6 +130,7 @@ def run_batch(plan: Plan, *, setting: Setting, watcher: Watcher, executor: Execu
             if (setting.reports / client / period / FOLDER).is_dir():
                 write_study(client, period, params=plan.params[client], reports=setting.reports)
         write_portal(setting.reports)
+        write_all_findings(setting.reports)
     return outcomes
 
 
@@ -172,8 +177,10 @@ def write_study(client: str, period: str, *, params: Any, reports: Path) -> None
     """A study's cover page, its manifest and its quarantine, from all findings and records in its folder."""
     folder = reports / client / period
     use_language(params.locale, params.currency)
-    found = _findings(folder)
-    write_text(folder / "index.html", study_page(brand=brand(params), period=period, findings=found))
+    found = study_findings(folder)
+    last = period_before(period)
+    before = study_findings(folder.parent / last) if last else ()
+    _write_cover(folder, study_page(brand=brand(params), period=period, findings=found, before=before))
     records = {item.topic: read_record(folder, item.topic) for item in found}
     manifest = {
         "schema": MANIFEST_SCHEMA,
@@ -190,8 +197,17 @@ def write_study(client: str, period: str, *, params: Any, reports: Path) -> None
             for item in found
         },
     }
-    write_json(folder / "manifest.json", manifest)
     _write_quarantine(folder)
+    manifest["workbook"] = _write_workbook(folder, found, of_json([str(params.locale), manifest["topics"]]))
+    write_json(folder / "manifest.json", manifest)
+
+
+def _write_cover(folder: Path, page: str) -> None:
+    """The cover; a PDF of an earlier one goes."""
+    path = folder / "index.html"
+    if not path.is_file() or path.read_text(encoding="utf-8") != page:
+        path.with_suffix(".pdf").unlink(missing_ok=True)
+        write_text(path, page)
 
 
 def _write_quarantine(folder: Path) -> None:
@@ -205,13 +221,20 @@ def _write_quarantine(folder: Path) -> None:
         )
 
 
+def _write_workbook(folder: Path, found: Sequence[Findings], made_of: str) -> dict[str, str] | None:
+    """The study's workbook, unless the last manifest says that it is made of the same; how the manifest tells it."""
+    last = folder / "manifest.json"
+    told = json.loads(last.read_bytes()).get("workbook") if last.is_file() else None
+    if told and told["made_of"] == made_of and (folder / told["file"]).is_file():
+        return dict(told)
+    with alone(folder / FOLDER / "workbook.lock"):
+        clear(folder / workbook_file(*folder.parts[-2:]))
+        path = write_workbook(folder, found)
+    return {"file": str(path.relative_to(folder)), "made_of": made_of} if path else None
+
+
 def write_portal(reports: Path) -> None:
     """The page over all studies in a reports folder."""
-    studies = [_findings(folder) for folder in sorted({path.parent for path in reports.glob("*/*/manifest.json")})]
+    studies = [study_findings(folder) for folder in sorted({path.parent for path in reports.glob("*/*/manifest.json")})]
     use_language("en_GB", "GBP")
     write_text(reports / "index.html", portal_page(studies))
-
-
-def _findings(folder: Path) -> Sequence[Findings]:
-    paths = sorted(path for path in folder.glob("*.json") if path.name != "manifest.json")
-    return [read_findings(path) for path in paths]

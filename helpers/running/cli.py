@@ -1,4 +1,4 @@
-"""The command line: `valuebook run | check | list | new | verify | demo`.
+"""The command line: `valuebook run | pdf | check | list | new | verify | demo`.
 
 Exit codes: 0 all well, 1 a topic failed, 2 bad params or data, 3 a topic ran and its answer is blocked, 130 stopped by Ctrl-C.
 """
@@ -6,19 +6,44 @@ Exit codes: 0 all well, 1 a topic failed, 2 bad params or data, 3 a topic ran an
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 import time
-from enum import StrEnum
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - Typer reads annotations at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from helpers.errors import ParamsError, ValuebookError
-from helpers.params import ROOT, clients, load_params, params_folder
+from helpers.params import ROOT, clients, load_params
+from helpers.running import pdf as printing
+from helpers.running.options import (
+    BAD_INPUT,
+    BLOCKED,
+    FAILED,
+    STOPPED,
+    Clients,
+    ExecutorKind,
+    Executors,
+    Force,
+    Jobs,
+    KernelKind,
+    Kernels,
+    ParamsDir,
+    ParamsPath,
+    Pdf,
+    Periods,
+    ReportsDir,
+    ReportsPath,
+    RetryFailed,
+    Scheduler,
+    Topics,
+    complain,
+    local_folder,
+    out,
+    use_params,
+    use_reports,
+)
 
 if TYPE_CHECKING:
     from helpers.running.batch import Executor
@@ -32,42 +57,9 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
     help="An order log in, decisions about customer value out.",
 )
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
 
-FAILED, BAD_INPUT, BLOCKED, STOPPED = 1, 2, 3, 130
-
-
-class Kernels(StrEnum):
-    """Kinds of kernels."""
-
-    warm = "warm"
-    plain = "plain"
-
-
-class Executors(StrEnum):
-    """Where jobs run."""
-
-    local = "local"
-    dask = "dask"
-
-
-Clients = Annotated[list[str] | None, typer.Argument(help="Clients; all of the params folder when none is named.")]
-ParamsDir = Annotated[Path | None, typer.Option("--params", help="Folder of params files.")]
-ReportsDir = Annotated[Path | None, typer.Option("--reports", help="Folder that reports go to.")]
-ParamsPath = Annotated[str | None, typer.Option("--params", help="Folder of params files, or its URL (s3://...).")]
-ReportsPath = Annotated[str | None, typer.Option("--reports", help="Folder that reports go to, or its URL (s3://...).")]
-Periods = Annotated[list[str] | None, typer.Option("--period", help="latest, all, 2024, 2024-Q4, 2024-11, ...")]
-Topics = Annotated[list[str] | None, typer.Option("--topic", help="Topics; all when none is named.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Notebooks that run side by side.")]
-KernelKind = Annotated[
-    Kernels | None,
-    typer.Option("--kernel", help="Forks of a preloaded process, or a new process each; warm where it can be had."),
-]
-ExecutorKind = Annotated[Executors, typer.Option("--executor", help="This machine, or a Dask cluster.")]
-Scheduler = Annotated[str | None, typer.Option("--scheduler", help="Address of the Dask scheduler: tcp://host:8786.")]
-Force = Annotated[bool, typer.Option("--force", help="Run also what is done and unchanged.")]
-RetryFailed = Annotated[bool, typer.Option("--retry-failed", help="Run again what failed and is unchanged.")]
+# One a language; their data are one simulated trade.
+DEMOS = ("demo", "demo_vi", "demo_fa")
 
 
 def main() -> None:
@@ -75,7 +67,7 @@ def main() -> None:
     try:
         app()
     except ValuebookError as error:
-        _complain(str(error))
+        complain(str(error))
         raise SystemExit(BAD_INPUT) from None
 
 
@@ -90,6 +82,7 @@ def run(
     scheduler: Scheduler = None,
     force: Force = False,
     retry_failed: RetryFailed = False,
+    pdf: Pdf = False,
     params: ParamsPath = None,
     reports: ReportsPath = None,
 ) -> None:
@@ -98,9 +91,16 @@ def run(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with contextlib.ExitStack() as stack:
         # Ledgers lie beside the params: both are sent back.
-        folder = _params(_local(params, stack))
-        target = _reports(_local(reports, stack))
-        code = _run(names, period, topic, jobs, kernel, executor, scheduler, force, retry_failed, folder, target, began)
+        folder = use_params(local_folder(params, stack))
+        target = use_reports(local_folder(reports, stack))
+        if pdf:
+            printing.check_named()
+        code, plan = _run(
+            names, period, topic, jobs, kernel, executor, scheduler, force, retry_failed, folder, target, began
+        )
+        if pdf and plan and code != STOPPED:
+            studies = dict.fromkeys((job.client, job.period) for job in plan.jobs)
+            code = printing.print_missing(studies, topics={job.topic for job in plan.jobs}, reports=target) or code
     if code:
         raise SystemExit(code)
 
@@ -108,34 +108,38 @@ def run(
 def _run(
     names: list[str] | None, period: list[str] | None, topic: list[str] | None, jobs: int, kernel: Kernels | None,
     executor: Executors, scheduler: str | None, force: bool, retry_failed: bool, folder: Path, target: Path, began: float,
-) -> int:  # fmt: skip
-    """Run a plan; the exit code."""
+) -> tuple[int, Plan | None]:  # fmt: skip
+    """Run a plan; the exit code, and the plan where it was run."""
     from helpers.running.plan import make_plan
 
     plan = make_plan(names=names or [], periods=period or ["latest"], chosen=topic or [], params=folder)
     for client, message in plan.errors.items():
-        _complain(f"{client}: {message}")
+        complain(f"{client}: {message}")
     if plan.errors and not plan.jobs:
-        return BAD_INPUT
+        return BAD_INPUT, None
     from helpers.running.execute import Setting
 
     setting = Setting(params=folder, reports=target, jobs=jobs, force=force, retry_failed=retry_failed)
     try:
         outcomes = _run_plan(plan, setting, asked=kernel, executor=executor, scheduler=scheduler)
     except KeyboardInterrupt:
-        _complain("Stopped. What had ended is kept; run the same command again to go on.")
-        return STOPPED
+        complain("Stopped. What had ended is kept; run the same command again to go on.")
+        return STOPPED, plan
     from helpers.running.progress import summarise
 
     summarise(out, outcomes, index=target / "index.html", seconds=time.monotonic() - began)
     statuses = {outcome.status for outcome in outcomes}
-    return FAILED if "failed" in statuses else BAD_INPUT if plan.errors else BLOCKED if "blocked" in statuses else 0
+    code = FAILED if "failed" in statuses else BAD_INPUT if plan.errors else BLOCKED if "blocked" in statuses else 0
+    return code, plan
+
+
+app.command("pdf")(printing.pdf)
 
 
 @app.command()
 def check(names: Clients = None, params: ParamsDir = None) -> None:
     """Check params and data; starts no kernel."""
-    folder = _params(params)
+    folder = use_params(params)
     from helpers.data.load import load_tables
     from helpers.params import expand
     from helpers.study import preflight
@@ -147,7 +151,7 @@ def check(names: Clients = None, params: ParamsDir = None) -> None:
             tables = load_tables(content, names=None, expand=expand)
             preflight(content, tables)
         except ValuebookError as error:
-            _complain(f"{client}: {error}")
+            complain(f"{client}: {error}")
             bad = True
             continue
         out.print(f"[bold]{client}[/bold]: data from {tables.first} to {tables.last}")
@@ -166,10 +170,10 @@ def check(names: Clients = None, params: ParamsDir = None) -> None:
 @app.command("list")
 def list_all(params: ParamsDir = None, reports: ReportsDir = None) -> None:
     """Clients, periods, topics and their state."""
-    folder, target = _params(params), _reports(reports)
+    folder, target = use_params(params), use_reports(reports)
     from helpers.running.plan import available_topics
     from helpers.running.progress import STATUS_STYLE
-    from helpers.study import read_findings
+    from helpers.shelf import read_findings
 
     table = Table("client", "period", *available_topics(), box=None, header_style="bold")
     for client in clients(folder):
@@ -191,7 +195,7 @@ def new(
     params: ParamsDir = None,
 ) -> None:
     """Look at an order log, propose a column mapping and write the client's params."""
-    folder = _params(params)
+    folder = use_params(params)
     from helpers.running.new import write_params
 
     proposal = write_params(client, orders=orders, folder=folder)
@@ -216,10 +220,10 @@ def verify(
 
     lease().linger = 0
     kind, _why = kind_of(_kind(kernel))
-    setting = Setting(params=_params(params), reports=report, jobs=jobs, kernel=kind)
+    setting = Setting(params=use_params(params), reports=report, jobs=jobs, kernel=kind)
     differences = compare(report.resolve(), setting=setting, watcher=Lines(out))
     for difference in differences:
-        _complain(f"{difference.topic}: {difference.what} came out otherwise")
+        complain(f"{difference.topic}: {difference.what} came out otherwise")
     if differences:
         raise SystemExit(FAILED)
     out.print(f"{report}: all findings and tables came out the same", soft_wrap=True)
@@ -227,9 +231,9 @@ def verify(
 
 @app.command()
 def demo(jobs: Jobs = 1, reports: ReportsDir = None) -> None:
-    """Make the demo client's data, if it isn't there, and run everything on it."""
+    """Make the demo clients' data, if they aren't there, and run everything on them: one client a language."""
     try:
-        run(names=["demo"], jobs=jobs, params=str(ROOT / "params"), reports=str(reports) if reports else None)
+        run(names=list(DEMOS), jobs=jobs, params=str(ROOT / "params"), reports=str(reports) if reports else None)
     except SystemExit as ended:
         if ended.code != BLOCKED:
             raise
@@ -252,7 +256,7 @@ def _run_plan(
         lease().linger = 0  # a batch that ends needs no kernels any more
         kind, why = kernels_for(plan, setting, asked=_kind(asked))
         if why:
-            _complain(f"Kernels are plain: {why}")
+            complain(f"Kernels are plain: {why}")
         setting = replace(setting, kernel=kind)
     else:
         from helpers.running.cluster import DaskExecutor
@@ -267,37 +271,5 @@ def _run_plan(
         return run_batch(plan, setting=setting, watcher=watcher, executor=runs_on)
 
 
-def _local(path: str | None, stack: contextlib.ExitStack) -> Path | None:
-    """A folder as it is on this machine; what stands at a URL is fetched, and what was written is sent back at the end."""
-    if path is None or "://" not in path:
-        return Path(path) if path else None
-    import tempfile
-
-    from helpers.running.cluster import Mirror
-
-    mirror = Mirror(path, folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="valuebook-"))))
-    stack.callback(mirror.push)
-    return mirror.pull()
-
-
 def _kind(asked: Kernels | None) -> Kind | None:
     return None if asked is None else asked.value
-
-
-def _params(params: Path | None) -> Path:
-    """The params folder; kernels learn of it through the environment."""
-    folder = (params or params_folder()).resolve()
-    os.environ["VALUEBOOK_PARAMS"] = str(folder)
-    return folder
-
-
-def _reports(reports: Path | None) -> Path:
-    if reports:
-        os.environ["VALUEBOOK_REPORTS"] = str(reports.resolve())
-    from helpers.study import reports_folder
-
-    return reports_folder()
-
-
-def _complain(message: str) -> None:
-    err.print(message, style="red", markup=False, soft_wrap=True)

@@ -22,7 +22,7 @@ from helpers.reporting.words import _
 from helpers.running.digests import of_file, of_files, of_json
 from helpers.running.execute import Outcome, Setting, lost, run_job
 from helpers.running.kernels import Kind, kind_of
-from helpers.running.plan import in_series, ledgers, params_files, reads
+from helpers.running.plan import earlier, in_series, ledgers, params_files, reads
 from helpers.running.records import FOLDER, begin
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def fingerprint() -> dict[str, str]:
 
     return {
         "python": platform.python_version(),
-        "helpers": of_files(sorted((ROOT / "helpers").rglob("*.py")))[:12],
+        "helpers": of_files(path for path in (ROOT / "helpers").rglob("*") if path.suffix in {".py", ".po"})[:12],
         "notebooks": of_files(sorted((ROOT / "notebooks").glob("*.ipynb")))[:12],
         "requirements.lock": of_file(ROOT / "requirements.lock")[:12],
         "libraries": of_json({name: version(name) for name in ("pandas", "numpy", "pymc", "duckdb", "papermill")})[:12],
@@ -168,7 +168,7 @@ def run_away(
 
 
 def _inputs(job: Job, reports: Path, before: str | None) -> Files:
-    """What a job reads of earlier runs: findings and tables of other topics, and its own of the period before."""
+    """What a job reads of earlier runs: findings and tables of other topics, and its own of earlier periods."""
     client = reports / job.client
     read = [(client / job.period, topic) for topic in reads(job.topic)]
     if before and in_series(job.topic):
@@ -176,7 +176,8 @@ def _inputs(job: Job, reports: Path, before: str | None) -> Files:
     paths = [
         path for study, topic in read for path in (study / f"{topic}.json", *(study / "tables").glob(f"{topic}.*"))
     ]
-    return _contents([path for path in paths if path.is_file()], client)
+    paths += earlier(job.topic, client, job.period)
+    return _contents(dict.fromkeys(path for path in paths if path.is_file()), client)
 
 
 def _contents(paths: Iterable[Path], folder: Path) -> Files:

@@ -23,7 +23,7 @@ from helpers.running.lease import sockets
 from helpers.running.plan import Job, notebook
 from helpers.running.records import begin, commit, locked, read_record
 from helpers.running.secrets import Secrets
-from helpers.study import read_findings
+from helpers.shelf import read_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

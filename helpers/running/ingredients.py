@@ -8,10 +8,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from helpers.params import ROOT, topics
+from helpers.reporting.catalogues import CATALOGUES
 from helpers.reporting.html import TEMPLATE
-from helpers.reporting.words import CATALOGUES
 from helpers.running.digests import code_of, of_file, of_files, of_json, of_modules
-from helpers.running.plan import in_series, notebook, previous, reads
+from helpers.running.plan import earlier, in_series, notebook, previous, reads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +49,8 @@ def ingredients(job: Job, *, params: Any, facts: Facts, reports: Path) -> dict[s
     found |= {f"findings.{topic}": findings(folder, topic) for topic in reads(job.topic)}
     if in_series(job.topic) and (before := previous(job.period, facts=facts, params=params)):
         found["findings.before"] = findings(folder.parent / before, job.topic)
+    if past := earlier(job.topic, folder.parent, job.period):
+        found["findings.earlier"] = of_json([[path.parent.name, findings(path.parent, job.topic)] for path in past])
     if job.skip:
         found["skip"] = job.skip
     return found
@@ -69,7 +71,7 @@ def code(topic: str) -> str:
 @cache
 def template(locale: str) -> str:
     """Hash of what turns a notebook into a page: code, templates, and the catalogue of the reader's language."""
-    words = [path for name in (locale, locale.partition("_")[0]) for path in (CATALOGUES / name).rglob("*.mo")]
+    words = [path for name in (locale, locale.partition("_")[0]) for path in (CATALOGUES / name).rglob("*.po")]
     return of_json(
         [of_modules(*PAGE), of_files(path for path in TEMPLATE.rglob("*") if path.is_file()), of_files(words)]
     )

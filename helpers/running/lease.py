@@ -81,7 +81,8 @@ def sweep_sockets() -> None:
 def _identity() -> str:
     """Hash of all that a zygote holds: other code, libraries or interpreter need another zygote."""
     digest = hashlib.sha256(f"{sys.prefix} {sys.version} {ROOT}".encode())
-    for path in [ROOT / "requirements.lock", *sorted((ROOT / "helpers").rglob("*.py"))]:
+    held = (path for path in (ROOT / "helpers").rglob("*") if path.suffix in {".py", ".po"})
+    for path in [ROOT / "requirements.lock", *sorted(held)]:
         if path.is_file():
             digest.update(str(path.relative_to(ROOT)).encode() + path.read_bytes())
     return digest.hexdigest()[:16]

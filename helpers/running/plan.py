@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from helpers.errors import ParamsError, ValuebookError
 from helpers.params import CLIENT_NAME, ROOT, clients, load_params, topics
 from helpers.periods import check_period_name, resolve_period
+from helpers.shelf import earlier_findings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -184,6 +185,18 @@ def previous(period: str, *, facts: Facts, params: Any) -> str | None:
 def in_series(topic: str) -> bool:
     """Whether a topic goes on from what it found in the period before, so that a client's periods run one after another."""
     return bool(getattr(topics().get(topic), "IN_ORDER", False))
+
+
+def earlier(topic: str, client: Path, period: str) -> list[Path]:
+    """Files of what a topic itself found in all earlier periods, the oldest first, where it reads them (`EARLIER`).
+
+    Args:
+        topic: The topic.
+        client: Folder of the client's reports.
+        period: Label of the period at hand.
+    """
+    reads_them = getattr(topics().get(topic), "EARLIER", False)
+    return earlier_findings(client, topic, before=period) if reads_them else []
 
 
 def ledgers(client: str, params: Path) -> list[Path]:

@@ -46,6 +46,7 @@ def preload() -> float:
     for module in pkgutil.walk_packages([str(folder)], "helpers."):
         if not module.name.startswith(NOT_FOR_KERNELS):
             importlib.import_module(module.name)
+    _languages()
     _figure()
     _models()
     return round(time.monotonic() - started, 2)
@@ -64,6 +65,21 @@ def _libraries(folder: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module)
     return {name for name in found if not name.startswith("helpers")}
+
+
+def _languages() -> None:
+    """Read each catalogue and what Babel knows of its language: a kernel has no time for either."""
+    from datetime import date
+
+    from babel import Locale
+
+    from helpers.reporting import calendars, catalogues, numerals
+
+    for name in catalogues.languages():
+        locale = Locale.parse(name)
+        catalogues.catalogue(locale)
+        numerals.decimal(1.5, digits=1, locale=locale)
+        calendars.day(date(2024, 1, 1), locale)
 
 
 def _figure() -> None:

@@ -93,7 +93,7 @@ def inside(reports: Path, path: Path) -> None:
 
 def begin(folder: Path, topic: str) -> None:
     """Take a job's record and findings away, and what a killed run left of it."""
-    for name in (f"{FOLDER}/{topic}.json", f"{topic}.json", f"{topic}.html", f"{topic}.ipynb"):
+    for name in (f"{FOLDER}/{topic}.json", f"{topic}.json", f"{topic}.html", f"{topic}.pdf", f"{topic}.ipynb"):
         (folder / name).unlink(missing_ok=True)
     for left in folder.glob(f".run-{topic}-*"):
         shutil.rmtree(left, ignore_errors=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from helpers.errors import ParamsError
 from helpers.running.batch import run_batch
-from helpers.running.plan import check_study_names, make_plan, params_files, previous
+from helpers.running.plan import check_study_names, earlier, make_plan, params_files, previous
 
 if TYPE_CHECKING:
     from helpers.running.batch import Watcher
@@ -68,6 +68,14 @@ def verify(folder: Path, *, setting: Setting, watcher: Watcher) -> list[Differen
         last = previous(period, facts=plan.facts[client], params=plan.params[client])
         if last and (folder.parent / last).is_dir():
             shutil.copytree(folder.parent / last, again / client / last)
+        # What was skipped is not run again, but the summary tells that it was.
+        for topic in manifest["topics"].keys() - set(chosen):
+            (again / client / period).mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / f"{topic}.json", again / client / period)
+        for path in (path for topic in chosen for path in earlier(topic, folder.parent, period)):
+            copy = again / client / path.relative_to(folder.parent)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
         run_batch(plan, setting=replace(setting, params=params, reports=again, force=True), watcher=watcher)
         return [
             Difference(topic=topic, what=what)

@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, percent_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, day, language, number, percent
+from helpers.reporting.words import _, day, language, marked, number, percent
 from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
 from helpers.segmentation.schemes import RFM, prove_scheme
 from helpers.stats.bootstrap import percentile
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     from matplotlib.axes import Axes
 
-NEW, REACTIVATED, LAPSED = "New", "Reactivated", "Lapsed"
+NEW, REACTIVATED, LAPSED = marked("New"), marked("Reactivated"), marked("Lapsed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,7 @@ class Migration(Result):
         ).format(level=percent(self.level, digits=0))
         last = (len(self.revenue) - 1,) if len(self.revenue) else ()
         return table(
-            self.revenue,
+            _named(self.revenue),
             columns,
             title=_("Revenue of the same customers, then and now"),
             foot=foot,
@@ -186,21 +186,42 @@ class Migration(Result):
             axes.hlines(
                 places, shown["before"] / total["before"], shown["frozen"] / total["frozen"], color=theme.context
             )
-            axes.plot(shown["before"] / total["before"], places, "o", color=theme.context, label=_("before"))
-            axes.plot(shown["frozen"] / total["frozen"], places, "o", color=theme.accent, label=_("now"))
+            axes.plot(shown["before"] / total["before"], places, "o", color=theme.context)
+            axes.plot(shown["frozen"] / total["frozen"], places, "o", color=theme.accent)
             axes.plot(
                 shown["requantiled"] / total["requantiled"],
                 places,
                 "|",
                 color=theme.muted,
                 markersize=10,
-                label=_("now, re-quantiled"),
             )
+            # The top row names the marks: the outer ones beside it, the middle one above.
+            top = shown.iloc[-1]
+            marks = sorted(
+                (top[key] / total[key], text, colour)
+                for key, text, colour in (
+                    ("before", _("before"), theme.muted),
+                    ("frozen", _("now"), theme.accent),
+                    ("requantiled", _("now, re-quantiled"), theme.muted),
+                )
+            )
+            sides = (("right", (-9, 0)), ("center", (0, 13)), ("left", (9, 0)))
+            for (share, text, colour), (side, shift) in zip(marks, sides, strict=True):
+                axes.annotate(
+                    text,
+                    (share, places[-1]),
+                    xytext=shift,
+                    textcoords="offset points",
+                    ha=side,
+                    va="center",
+                    color=colour,
+                    fontsize=8.5,
+                )
+            axes.set_ylim(-0.6, len(shown))
             axes.set_yticks(places, [_(name) for name in shown["segment"]])
             axes.grid(axis="y", visible=False)
             axes.grid(axis="x", visible=True)
             percent_axis(axes.xaxis)
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, 1.1), ncols=3)
 
         columns = {
             "segment": Column(label=_("Segment")),
@@ -216,7 +237,7 @@ class Migration(Result):
                 "n = {before} customers before, {now} now. Re-quantiled shares hide a decline of the whole base: read the dots."
             ).format(before=number(total["before"]), now=number(total["frozen"])),
             alt=_("Dots: share of customers in each segment before and now"),
-            data=table(self.sizes, columns, title=_("Segment sizes"), rows=len(self.sizes)),
+            data=table(_named(self.sizes), columns, title=_("Segment sizes"), rows=len(self.sizes)),
             height=1.4 + 0.32 * len(shown),
         )
 
@@ -310,3 +331,8 @@ def _moved_revenue(
         for place, (name, member) in enumerate(zip([_("All who were there"), *names], members, strict=True))
     ]
     return pd.DataFrame([*rows[1:], rows[0]])
+
+
+def _named(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows with their segments as a reader calls them."""
+    return frame.assign(segment=[_(name) for name in frame["segment"]])

@@ -33,9 +33,9 @@ class Playbook(Result):
         return [
             Decision(
                 id=f"playbook.{row.segment}",
-                text=f"{_(row.segment)}: {row.action}",
+                text=_("{segment}: {action}").format(segment=_(row.segment), action=row.action),
                 evidence="assumption",
-                value={"customers": row.customers},
+                value={"customers": row.customers, "segment": row.segment, "action": row.action},
             )
             for row in self.entries.itertuples()
             if row.action

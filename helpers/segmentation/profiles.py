@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.reporting.findings import Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, foreign, listing, number, percent
 from helpers.stats.intervals import wilson
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class Profiles(Result):
             level=percent(self.level, digits=0),
             suppressed=number(self.suppressed),
             below=number(self.below),
-            personal=", ".join(self.personal) or _("none"),
+            personal=listing(map(foreign, self.personal)) or _("none"),
         )
         return table(
             apart,

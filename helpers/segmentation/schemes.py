@@ -8,23 +8,25 @@ from __future__ import annotations
 from itertools import product
 from typing import TYPE_CHECKING
 
+from helpers.reporting.words import marked
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CODES = tuple(f"{r}{fm}" for r, fm in product("12345", repeat=2))
 
 RFM: dict[str, tuple[str, ...]] = {
-    "Champions": ("55", "54", "45"),
-    "Loyal": ("53", "44", "35", "34"),
-    "Potential Loyalist": ("52", "43", "42", "33"),
-    "Recent": ("51",),
-    "Promising": ("41", "31"),
-    "Needs Attention": ("32", "23", "22"),
-    "About to Sleep": ("21",),
-    "At Risk": ("25", "24", "13"),
-    "Can't Lose": ("15", "14"),
-    "Hibernating": ("12",),
-    "Lost": ("11",),
+    marked("Champions"): ("55", "54", "45"),
+    marked("Loyal"): ("53", "44", "35", "34"),
+    marked("Potential Loyalist"): ("52", "43", "42", "33"),
+    marked("Recent"): ("51",),
+    marked("Promising"): ("41", "31"),
+    marked("Needs Attention"): ("32", "23", "22"),
+    marked("About to Sleep"): ("21",),
+    marked("At Risk"): ("25", "24", "13"),
+    marked("Can't Lose"): ("15", "14"),
+    marked("Hibernating"): ("12",),
+    marked("Lost"): ("11",),
 }
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, percent_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, language, money, number, percent, quantity
+from helpers.reporting.words import _, language, listing, money, number, percent, quantity
 from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
 from helpers.segmentation.schemes import RFM, prove_scheme
 from helpers.segmentation.summary import summarise
@@ -165,7 +165,9 @@ class Segmentation(Result):
             "median_recency": Column(label=_("Median days since last order"), kind="number"),
             "mean_frequency": Column(label=_("Orders each"), kind="decimal"),
         }
-        apart = ", ".join(f"{name} {quantity(value, language().currency)}" for name, value in self.apart.items())
+        apart = listing(
+            (f"{name} {quantity(value, language().currency)}" for name, value in self.apart.items()), style="unit"
+        )
         foot = _("Intervals at {level}. In no segment: {apart}. Together they are the ledger's {ledger}.").format(
             level=percent(self.level, digits=0), apart=apart, ledger=money(self.ledger)
         )
@@ -250,9 +252,16 @@ class Segmentation(Result):
                 "n = {n} customers. Lines are {level} intervals of the share of net revenue, customers drawn."
             ).format(n=number(len(self.customers)), level=percent(self.level, digits=0)),
             alt=_("Bars: {parts}").format(
-                parts="; ".join(
-                    f"{_(row.segment)} {percent(row.share_customers)}, {percent(row.share_revenue)}"
-                    for row in self.summary.itertuples()
+                parts=listing(
+                    (
+                        _("{segment}: {customers} of customers, {revenue} of net revenue").format(
+                            segment=_(row.segment),
+                            customers=percent(row.share_customers),
+                            revenue=percent(row.share_revenue),
+                        )
+                        for row in self.summary.itertuples()
+                    ),
+                    style="unit",
                 )
             ),
             data=self.table(),

@@ -9,13 +9,13 @@ import pandas as pd
 
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, language, marked, money, number, percent
 from helpers.stats.bootstrap import percentile
 from helpers.stats.intervals import wilson
 
 TOP = 0.8
 MONTH = 365.25 / 12
-GROUPS = ("VIP", "Potential", "Average", "At risk")
+GROUPS = (marked("VIP"), marked("Potential"), marked("Average"), marked("At risk"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,11 +185,15 @@ def _method(modelled: bool, *, horizon_months: int, margin: float, cac: float | 
         return _(
             "Expected margin of the next {months} months by the CLV model, the chance that a customer has stopped taken in."
         ).format(months=number(horizon_months))
-    return _(
-        "Simple formula: AOV x orders a month x {months} months x margin of {margin}{cac}. It knows no churn: read it "
-        "as a ceiling."
-    ).format(
-        months=number(horizon_months),
-        margin=percent(margin),
-        cac=_(" - CAC of {cac}").format(cac=money(cac)) if cac else "",
+    text = (
+        _(
+            "Simple formula: AOV x orders a month x {months} months x margin of {margin} - CAC of {cac}. It knows no churn: "
+            "read it as a ceiling."
+        )
+        if cac
+        else _(
+            "Simple formula: AOV x orders a month x {months} months x margin of {margin}. It knows no churn: read it as a "
+            "ceiling."
+        )
     )
+    return text.format(months=number(horizon_months), margin=percent(margin), cac=money(cac))

@@ -141,7 +141,11 @@ class Assumed(Result):
                     axes.plot([row["before"]], [place], marker="o", color=theme.context, markersize=6)
                 own = row["after"] if weighted else row["before"]
                 axes.plot(
-                    [own], [place], marker="o", color=theme.accent if own <= MOST_IMBALANCE else theme.bad, markersize=6
+                    [own],
+                    [place],
+                    marker="o",
+                    color=theme.accent if own <= MOST_IMBALANCE else theme.warn,
+                    markersize=6,
                 )
             axes.set_yticks(range(len(worst)), [label(name.replace("_", " ")) for name in worst["covariate"]])
             axes.set(xlabel=_("Standardised difference in means"), xlim=(0, max(2 * MOST_IMBALANCE, 1.05 * far)))

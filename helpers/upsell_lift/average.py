@@ -9,7 +9,7 @@ import pandas as pd
 
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, percent
+from helpers.reporting.words import _, number, percent
 from helpers.upsell_lift.gates import shown
 from helpers.upsell_lift.wording import change_text, effect_text, unit_of, value_text
 
@@ -166,7 +166,7 @@ class Average(Result):
             columns["trimmed"] = Column(label=_("Comparable customers only"))
         title = _("What the offer changes") if sound else _("How those with and without the offer differ")
         foot = _("n = {n} customers; {level} intervals. {how}").format(
-            n=f"{campaign.n:,}", level=percent(campaign.settings.level, digits=0), how=self._how()
+            n=number(campaign.n), level=percent(campaign.settings.level, digits=0), how=self._how()
         )
         return table(pd.DataFrame(rows), columns, title=title, foot=foot, rows=40)
 
@@ -212,6 +212,9 @@ class Empty:
 
     def _repr_html_(self) -> str:
         return ""
+
+    def __repr__(self) -> str:
+        return "Empty"
 
 
 def average(analysis: Analysis) -> Average:

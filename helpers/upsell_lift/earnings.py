@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, label_end, money_axis, percent_axis
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, foreign, language, listing, money, number, percent
 from helpers.upsell_lift.average import Empty
 from helpers.upsell_lift.tree import describe
 from helpers.upsell_lift.verdict import value_number
@@ -146,7 +146,7 @@ class Earnings(Result):
                 axes, 1.0, float(frame["random"].iloc[-1]), _("everyone"), theme.muted if near >= 0 else theme.ink
             )
             axes.annotate(
-                _("at random"), (0.35, float(np.interp(0.35, frame["share"], frame["random"]))), xytext=(0, -14),
+                _("at random"), (0.72, float(np.interp(0.72, frame["share"], frame["random"]))), xytext=(0, -14),
                 textcoords="offset points", ha="left", color=theme.muted,
             )  # fmt: skip
             axes.annotate(_("no one"), (0.02, 0), xytext=(0, -12), textcoords="offset points", color=theme.muted)
@@ -235,30 +235,33 @@ class Earnings(Result):
         names = (_("no offer"), *labels[1:])
         parts = [
             _("{who}: {offer}").format(
-                who=_(" and ").join(self._answer(one, yes=yes) for one, yes in path) or _("everyone"), offer=offer
+                who=listing(self._answer(one, yes=yes) for one, yes in path) or _("everyone"), offer=offer
             )
             for path, offer in describe(tree, names)
         ]
         lost = proof.gives_up
-        text = _("A rule of at most two questions: {rule}. ").format(rule="; ".join(parts))
+        rule = _("A rule of at most two questions: {rule}.").format(rule="; ".join(parts))
+        ends = {"lost": lost.value, "low": lost.low, "high": lost.high}
         if lost.low > 0:
-            text += _("It gives up {lost} per {n} customers against picking one by one ({low} to {high}).")
+            text = _("It gives up {lost} per {n} customers against picking one by one ({low} to {high}).")
         elif lost.high < 0:
-            text += _("It earns {lost} per {n} customers more than picking one by one.")
-            return Sentence(text=text.format(lost=money(-PER * lost.value), n=number(PER)))
+            text = _("It earns {lost} per {n} customers more than picking one by one.")
+            ends["lost"] = -lost.value
         else:
-            text += _(
+            text = _(
                 "It is not shown to give anything up against picking one by one ({lost} per {n} customers, {low} to {high})."
             )
-        ends = {"lost": lost.value, "low": lost.low, "high": lost.high}
-        return Sentence(text=text.format(n=number(PER), **{name: money(PER * one) for name, one in ends.items()}))
+        told = text.format(n=number(PER), **{name: money(PER * one) for name, one in ends.items()})
+        return Sentence(text=f"{rule} {told}")
 
     def _answer(self, question: Question, *, yes: bool) -> str:
         """One answer in words."""
         design = self.analysis.design
-        name, level = design.columns[question.column].replace("_", " "), design.levels[question.column]
+        name, level = foreign(design.columns[question.column].replace("_", " ")), design.levels[question.column]
         if level is not None:
-            return (_("{name} is {level}") if yes else _("{name} is not {level}")).format(name=name, level=level)
+            return (_("{name} is {level}") if yes else _("{name} is not {level}")).format(
+                name=name, level=foreign(level)
+            )
         values = set(np.unique(design.X[:, question.column])[:3])
         if values <= {0.0, 1.0}:
             return (_("{name}: yes") if yes else _("{name}: no")).format(name=name)

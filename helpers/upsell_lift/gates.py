@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, foreign, listing, number, percent
 from helpers.stats.split import SRM_ALPHA, ratio_p
 from helpers.upsell_lift import assumptions
 from helpers.upsell_lift.columns import PRE_DAYS
@@ -98,7 +98,7 @@ def _split(campaign: Campaign) -> Gate:
     planned, counts = campaign.settings.shares, campaign.counts
     shares = np.array([planned[name] if planned else 1.0 for name in campaign.arms])
     p = ratio_p(counts, shares / shares.sum())
-    split = ", ".join(f"{campaign.label(place)} {number(count)}" for place, count in enumerate(counts))
+    split = listing((f"{campaign.label(place)} {number(count)}" for place, count in enumerate(counts)), style="unit")
     text, status = _("The offers were dealt out as planned ({split})."), "pass"
     if not planned and p >= SRM_ALPHA:
         text = _("The offers were dealt out evenly, as chance would ({split}).")
@@ -296,4 +296,4 @@ def shown(outcome: Any) -> str:
     """An outcome as a reader sees it."""
     if outcome.name == "revenue_before":
         return _("revenue of the {days} days before").format(days=number(PRE_DAYS))
-    return str(outcome.label or outcome.name.replace("_", " ").capitalize())
+    return foreign(outcome.label or outcome.name.replace("_", " ").capitalize())

@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, foreign, language, listing, money, number, percent
 from helpers.upsell_lift.average import Empty
 from helpers.upsell_lift.estimate import critical, mean_error
 from helpers.upsell_lift.gates import shown
@@ -68,16 +68,22 @@ class Heterogeneity(Result):
 
     def definitions(self) -> dict[str, Definition]:
         """Formulas of what is measured."""
-        score = _(
-            "of the doubly robust scores of customers whom the ranking was not learned from (Yadlowsky et al. 2025)."
-        )
-        toc = _("With TOC(u) = mean score of the first share u of the ranking less the mean of all, ")
         return {
             "upsell_lift.autoc": Definition(
-                name="AUTOC", text=toc + _("AUTOC is the integral of TOC(u) du from 0 to 1, ") + score
+                name="AUTOC",
+                text=_(
+                    "TOC(u) is the mean score of the first share u of the ranking less the mean of all; AUTOC is the integral "
+                    "of TOC(u) du from 0 to 1. Scores are doubly robust, of customers whom the ranking was not learned from "
+                    "(Yadlowsky et al. 2025)."
+                ),
             ),
             "upsell_lift.qini": Definition(
-                name="QINI", text=toc + _("QINI is the integral of u TOC(u) du from 0 to 1, ") + score
+                name="QINI",
+                text=_(
+                    "TOC(u) is the mean score of the first share u of the ranking less the mean of all; QINI is the integral "
+                    "of u TOC(u) du from 0 to 1. Scores are doubly robust, of customers whom the ranking was not learned from "
+                    "(Yadlowsky et al. 2025)."
+                ),
             ),
             "upsell_lift.segment": Definition(
                 name=_("Profit a customer by segment"),
@@ -153,26 +159,24 @@ class Heterogeneity(Result):
         return Sentence(text=" ".join(parts) or _("No segment surely gains or loses."))
 
     def _listed(self, frame: pd.DataFrame) -> str:
-        many = len(self.analysis.campaign.arms) > 2  # noqa: PLR2004 - more than one offer
-        return ", ".join(
-            _("{segment} ({profit} a customer)").format(
-                segment=segment_words(row) + (f", {self.analysis.campaign.label(row['arm'])}" if many else ""),
-                profit=money(row["effect"]),
-            )
+        return listing(
+            _("{segment} ({profit} a customer)").format(segment=self._named(row), profit=money(row["effect"]))
             for row in frame.head(2).to_dict("records")
         )
+
+    def _named(self, row: dict[str, Any]) -> str:
+        """A segment, with its offer where there are several."""
+        if len(self.analysis.campaign.arms) == 2:  # noqa: PLR2004 - the control and one offer
+            return segment_words(row)
+        offer = self.analysis.campaign.label(row["arm"])
+        return _("{segment} – {offer}").format(segment=segment_words(row), offer=offer)
 
     def figure(self) -> Figure | Empty:
         """Segments' shrunk effects with intervals."""
         frame = self.analysis.segments
         if frame.empty:
             return Empty()
-        many = len(self.analysis.campaign.arms) > 2  # noqa: PLR2004 - more than one offer
-        named = [
-            segment_words(row) + (f" – {self.analysis.campaign.label(row['arm'])}" if many else "")
-            for row in frame.to_dict("records")
-        ]
-        frame = frame.assign(name=named)
+        frame = frame.assign(name=[self._named(row) for row in frame.to_dict("records")])
         if len(frame) > MOST_SHOWN:
             # Those farthest from nothing tell most.
             keep = (frame["effect"].abs() / (frame["high"] - frame["low"])).nlargest(MOST_SHOWN).index
@@ -182,7 +186,7 @@ class Heterogeneity(Result):
 
         def draw(axes: Axes, theme: Theme) -> None:
             for place, row in enumerate(frame.to_dict("records")):
-                colour = theme.bad if row["high"] < 0 else theme.accent if row["low"] > 0 else theme.muted
+                colour = theme.warn if row["high"] < 0 else theme.accent if row["low"] > 0 else theme.muted
                 axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2)
                 axes.plot([row["effect"]], [place], marker="o", color=colour, markersize=6)
             axes.axvline(0, color=theme.muted, linewidth=1)
@@ -282,8 +286,9 @@ class Heterogeneity(Result):
             title=title,
             foot=foot.format(
                 level=percent(self.analysis.campaign.settings.level, digits=0),
-                names=", ".join(
-                    f"{learner_words()[name]} ({number(n)})" for name, n in self.analysis.proof.learners.items()
+                names=listing(
+                    _("{name} ({n})").format(name=learner_words()[name], n=number(n))
+                    for name, n in self.analysis.proof.learners.items()
                 ),
             ),
         )
@@ -314,4 +319,4 @@ def segment_words(row: dict[str, Any]) -> str:
     said = {"1": _("yes"), "0": _("no"), "true": _("yes"), "false": _("no"), "1.0": _("yes"), "0.0": _("no")}.get(
         segment.lower(), segment
     )
-    return f"{by}: {said}"
+    return _("{attribute}: {value}").format(attribute=foreign(by), value=foreign(said))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from helpers.reporting.findings import Check, Decision, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, foreign, language, money, number, percent
 from helpers.upsell_lift.average import Empty, number_of
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _profile(values: pd.Series, name: str, on: NDArray) -> list[dict[str, Any]]:
     """Rows of one covariate: a mean, or the share of each level."""
     from helpers.upsell_lift.design import coarse
 
-    label = name.replace("_", " ")
+    label = foreign(name.replace("_", " "))
     if pd.api.types.is_numeric_dtype(values):
         plain = values.to_numpy(dtype=float, na_value=np.nan)
         spread = float(np.nanstd(plain))
@@ -231,7 +231,7 @@ def _profile(values: pd.Series, name: str, on: NDArray) -> list[dict[str, Any]]:
         distance = abs(shares[0] - shares[1]) / max(np.sqrt(own * (1 - own)), 1e-9)
         found.append(
             {
-                "what": f"{label}: {level}",
+                "what": _("{attribute}: {value}").format(attribute=label, value=foreign(level)),
                 "on": percent(shares[0], digits=0),
                 "off": percent(shares[1], digits=0),
                 "distance": distance,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.errors import DataError, ParamsError, TopicSkippedError
-from helpers.reporting.words import _
+from helpers.reporting.words import _, foreign
 from helpers.upsell_lift.columns import columns_read, revenue_before
 from helpers.upsell_lift.topic import COLUMNS, MOMENTS, preflight
 
@@ -81,7 +81,7 @@ class Campaign:
         name = self.arms[place]
         own = self.settings.arms.get(name)
         plain = name.replace("_", " ")
-        return own.label if own and own.label else plain[:1].upper() + plain[1:]
+        return foreign(own.label if own and own.label else plain[:1].upper() + plain[1:])
 
 
 def read(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from helpers.reporting.words import _, number
+from helpers.reporting.words import MISSING, _, foreign, number
 from helpers.upsell_lift.nuisance import Linear
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def reasons(design: Design, covariates: pd.DataFrame, effect: NDArray) -> NDArra
         covariates: The same as they are, for their values.
         effect: Predicted effect of the own offer, shape (n,).
     """
-    average = _("as for customers on average")
+    average, both = _("as for customers on average"), _("{first}; {second}")
     names = list(dict.fromkeys(design.columns))
     if not names or not np.ptp(effect) > 0:
         return np.full(len(effect), average, dtype=object)
@@ -129,27 +129,30 @@ def reasons(design: Design, covariates: pd.DataFrame, effect: NDArray) -> NDArra
             rows = np.flatnonzero((best == covariate) & counts)
             later = found[rows]
             found[rows] = [
-                own if rest == average else f"{own}; {rest}" for own, rest in zip(said[rows], later, strict=True)
+                own if rest == average else both.format(first=own, second=rest)
+                for own, rest in zip(said[rows], later, strict=True)
             ]
     return found
 
 
 def _words(values: pd.Series, name: str) -> NDArray:
     """Each customer's value of one covariate in words: of numbers, whether it is low or high as well."""
-    label = name.replace("_", " ")
+    label = foreign(name.replace("_", " "))
     if not pd.api.types.is_numeric_dtype(values):
-        return (f"{label}: " + values.astype("object").where(values.notna(), "–").astype(str)).to_numpy(dtype=object)
-    plain = values.to_numpy(dtype=float, na_value=np.nan)
-    kept = plain[np.isfinite(plain)]
+        plain = values.astype("object").where(values.notna(), MISSING).astype(str)
+        said = {one: _("{attribute}: {value}").format(attribute=label, value=foreign(one)) for one in plain.unique()}
+        return plain.map(said).to_numpy(dtype=object)
+    numeric = values.to_numpy(dtype=float, na_value=np.nan)
+    kept = numeric[np.isfinite(numeric)]
     if set(np.unique(kept)) <= {0.0, 1.0}:
         yes, no = _("{name}: yes").format(name=label), _("{name}: no").format(name=label)
-        return np.where(plain == 1, yes, no).astype(object)
+        return np.where(numeric == 1, yes, no).astype(object)
     low, high = np.quantile(kept, [1 / 3, 2 / 3])
     texts = {
         "low": _("{name} low ({value})"), "high": _("{name} high ({value})"), "middle": _("{name} {value}"),
     }  # fmt: skip
-    side = np.where(plain <= low, "low", np.where(plain > high, "high", "middle"))
-    told, places = np.unique(np.round(np.nan_to_num(plain), 2), return_inverse=True)
+    side = np.where(numeric <= low, "low", np.where(numeric > high, "high", "middle"))
+    told, places = np.unique(np.round(np.nan_to_num(numeric), 2), return_inverse=True)
     shown = np.array([number(one, digits=0 if float(one).is_integer() else 2) for one in told], dtype=object)[places]
     return np.array(
         [texts[one].format(name=label, value=value) for one, value in zip(side, shown, strict=True)], dtype=object

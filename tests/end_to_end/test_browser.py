@@ -2,23 +2,6 @@ import shutil
 import subprocess
 
 import pytest
-from playwright.sync_api import sync_playwright
-
-FLAGS = ["--no-sandbox", "--disable-quic", "--disable-background-networking", "--no-first-run"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
-    )
-    if path is None:
-        pytest.skip("no Chromium on this machine")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield chromium
-        chromium.close()
-
 
 PAGES = (
     "index.html", "shop/*/index.html", "shop/*/pulse.html", "shop/*/segmentation.html", "evil/*/segmentation.html",

@@ -88,7 +88,7 @@ def test_tests_and_offers_use_the_lifetime_values_that_the_same_run_has_found_an
             "upsell_lift:\n  covariates: [region]\n"
             "  outcomes: [{name: margin, column: margin, type: spend, role: profit, worth: 1}]\n"
         )
-    topics = ("upsell_lift", "ab_test", "clv")
+    topics = ("summary", "upsell_lift", "ab_test", "clv")
     chosen = [part for topic in topics for part in ("--topic", topic)]
     done = valuebook("run", "acme", "--period", "all", *chosen, "--params", params, "--reports", reports)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -112,3 +112,21 @@ def test_tests_and_offers_use_the_lifetime_values_that_the_same_run_has_found_an
     assert moments["p_alive"].tolist() == pytest.approx(values.loc[moments["customer"], "p_alive"].tolist())
     assert set(moments["moment"]) == {"order", "now", "win_back"}
     assert "The next-best moment is missing" not in (folder / "upsell_lift.html").read_text()
+
+    # The summary has the same numbers, each once.
+    levers = {key: one for key, one in found["summary"]["numbers"].items() if key.startswith("lever.")}
+    for name in ("retention", "frequency", "order_value"):
+        mine, theirs = levers[f"lever.{name}.profit"], found["clv"]["numbers"][f"lever.{name}"]
+        assert [mine[part] for part in ("value", "low", "high")] == [theirs[part] for part in ("value", "low", "high")]
+    lost = values[values["p_alive"].between(0, 0.5, inclusive="neither")]
+    won_back = (lost["value"] / lost["p_alive"]).sum() / 100
+    assert levers["lever.win_back.profit"]["value"] == pytest.approx(won_back)
+    assert levers["lever.win_back.profit"]["n"] == len(lost)
+    annuity = sum(1.1 ** (-month / 12) for month in range(1, 25))
+    shrunk = numbers["landing.conversion.treatment.monthly_clv.shrunk"]["value"]
+    assert levers["lever.rollout.landing.profit"]["value"] == pytest.approx(shrunk * annuity)
+    assert levers["lever.upsell.profit"]["value"] == offered["numbers"]["profit.round"]["value"]
+    assert len(levers) == 6
+    shared = pd.read_parquet(folder / found["summary"]["tables"]["overlap"]).set_index(["one", "other"])
+    both = set(listed.loc[~listed["holdout"], "customer"]) & set(lost.index)
+    assert shared.loc["upsell", "win_back"]["both"] == len(both)

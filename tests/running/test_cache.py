@@ -14,7 +14,7 @@ from helpers.running import digests, facts, ingredients
 from helpers.running.cli import main
 from helpers.running.plan import make_plan
 
-TOPICS = ("ab_test", "clv", "pulse", "segmentation", "upsell_lift")
+TOPICS = ("ab_test", "clv", "pulse", "segmentation", "summary", "upsell_lift")
 
 
 def ran(done):
@@ -112,6 +112,32 @@ def test_what_a_topic_found_in_the_period_before_counts_where_it_goes_on_from_th
     assert {name for name in before if before[name] != after[name]} == {("2024-02", "upsell_lift")}
 
 
+def test_what_the_summary_found_in_any_earlier_period_counts_and_what_others_found_in_this_one(small):
+    small.client("acme")
+    made = make_plan(names=[], periods=["2024-03"], chosen=["summary"], params=small.params)
+    (job,) = made.jobs
+
+    def key():
+        known = ingredients.ingredients(
+            job, params=made.params["acme"], facts=made.facts["acme"], reports=small.reports
+        )
+        return digests.of_json(known)
+
+    keys = [key()]
+    for period, topic, counts in (
+        ("2024-01", "summary", True),
+        ("2024-02", "summary", True),
+        ("2024-03", "pulse", True),
+        ("2024-04", "summary", False),
+        ("2024-01", "pulse", False),
+    ):
+        found = small.reports / "acme" / period / f"{topic}.json"
+        found.parent.mkdir(parents=True, exist_ok=True)
+        found.write_text('{"numbers": {}}')
+        keys.append(key())
+        assert (keys[-1] != keys[-2]) is counts, (period, topic)
+
+
 @pytest.fixture
 def copy(tmp_path, monkeypatch):
     """A copy of the kit's sources to change, which the hashes are taken of."""
@@ -138,7 +164,9 @@ def copy(tmp_path, monkeypatch):
         ("helpers/upsell_lift/timing.py", {"upsell_lift"}),
         ("helpers/stats/shrinkage.py", {"ab_test", "upsell_lift"}),
         ("helpers/ab_test/calibration.csv", {"ab_test"}),
-        ("helpers/stats/bootstrap.py", set(TOPICS)),
+        ("helpers/stats/bootstrap.py", set(TOPICS) - {"summary"}),
+        ("helpers/summary/gather.py", {"summary"}),
+        ("helpers/shelf.py", set(TOPICS)),
         ("helpers/study.py", set(TOPICS)),
         ("helpers/reporting/template/report.css", set(TOPICS)),
         ("helpers/running/execute.py", set(TOPICS)),
@@ -248,3 +276,16 @@ def test_verify_looks_at_a_clients_tests_without_leaving_a_look(two):
     assert ledger.read_text() == "{}\n{}\n"
     assert verify(two)[0] == 0
     assert ledger.read_text() == "{}\n{}\n"
+
+
+def test_a_change_of_a_catalogue_changes_the_keys_of_clients_who_read_it(copy):
+    def keys():
+        ingredients.template.cache_clear()
+        return {locale: ingredients.template(locale) for locale in ("en_GB", "vi_VN", "fa_IR")}
+
+    before = keys()
+    path = copy / "helpers/reporting/locale/fa/LC_MESSAGES/valuebook.po"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('msgid "n"\nmsgstr "ن"\n')
+    after = keys()
+    assert {locale for locale in before if before[locale] != after[locale]} == {"fa_IR"}

@@ -177,3 +177,14 @@ def test_a_worker_is_sent_the_ledgers_and_what_was_found_before_and_sends_back_w
     assert json.loads(files["2024-02/upsell_lift.json"])["numbers"]["count"]["value"] == 2
     assert lines == {"looks/acme.ab_test.jsonl": ["third"]}
     assert "2024-01/upsell_lift.json" not in files
+
+
+def test_a_worker_is_sent_the_summaries_of_all_earlier_periods(small):
+    client = small.reports / "acme"
+    for period in ("2024-01", "2024-02", "2024-03", "2024-04"):
+        (client / period).mkdir(parents=True)
+        for topic in ("summary", "pulse"):
+            (client / period / f"{topic}.json").write_text("{}")
+    job = Job(client="acme", period="2024-03", topic="summary")
+    sent = cluster_module._inputs(job, small.reports, "2024-02")
+    assert set(sent) == {"2024-01/summary.json", "2024-02/summary.json", "2024-03/pulse.json"}

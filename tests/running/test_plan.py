@@ -59,6 +59,14 @@ def test_a_job_waits_for_what_it_reads_and_a_ledgers_periods_for_each_other(smal
     assert all(names.index(other) < names.index(job.name) for job in made.jobs for other in job.after)
 
 
+def test_the_summary_waits_for_all_topics_and_for_its_own_of_the_period_before(small):
+    small.client("acme")
+    made = make_plan(names=[], periods=["2024-01", "2024-02"], chosen=[], params=small.params)
+    after = {job.name: set(job.after) for job in made.jobs}
+    own = {("acme", "2024-02", topic) for topic in topics() if topic != "summary"}
+    assert after["acme", "2024-02", "summary"] == own | {("acme", "2024-01", "summary")}
+
+
 def test_a_topic_starts_only_when_what_it_reads_has_ended(small):
     mark = small.base / "clv-ended"
     small.notebook("clv", "import time\ntime.sleep(1)", f"open({str(mark)!r}, 'w').close()")

@@ -52,7 +52,7 @@ def reports(folder):
     }
 
 
-QUICK = {"pulse", "segmentation"}
+QUICK = {"pulse", "segmentation", "summary"}
 SHIPPED = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 

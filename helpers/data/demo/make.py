@@ -51,7 +51,7 @@ def make_demo(folder: Path, *, seed: int = 20240229, customers: int = 6000) -> P
         DataError: The folder holds files of someone else's.
     """
     stamp = {"version": VERSION, "seed": seed, "customers": customers}
-    if _stamp(folder) == stamp:
+    if stamp_of(folder) == stamp:
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".demo-") as scratch:
@@ -59,11 +59,11 @@ def make_demo(folder: Path, *, seed: int = 20240229, customers: int = 6000) -> P
         made.mkdir()
         _write(made, seed=seed, customers=customers)
         (made / STAMP).write_text(json.dumps(stamp), encoding="utf-8")
-        _put(made, folder, aside=Path(scratch) / "before", stamp=stamp)
+        put(made, folder, aside=Path(scratch) / "before", stamp=stamp)
     return folder
 
 
-def _stamp(folder: Path) -> Any:
+def stamp_of(folder: Path) -> Any:
     """What a folder says that it holds; `None` where it says nothing that can be read."""
     try:
         return json.loads((folder / STAMP).read_text(encoding="utf-8"))
@@ -71,18 +71,18 @@ def _stamp(folder: Path) -> Any:
         return None
 
 
-def _put(made: Path, folder: Path, *, aside: Path, stamp: dict[str, int]) -> None:
+def put(made: Path, folder: Path, *, aside: Path, stamp: dict[str, Any]) -> None:
     """Move a finished folder to its place, unless another process has just put the same one there."""
     if folder.exists():
         if not (folder / STAMP).is_file() and any(folder.iterdir()):
             raise DataError(f"data.demo: {folder} holds files that are not the demo's; move them away and run again")
-        if _stamp(folder) == stamp:
+        if stamp_of(folder) == stamp:
             return
         folder.rename(aside)
     try:
         made.rename(folder)
     except OSError:
-        if _stamp(folder) != stamp:
+        if stamp_of(folder) != stamp:
             raise
 
 
