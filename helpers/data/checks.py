@@ -237,7 +237,7 @@ def _notes(table: ir.Table, name: str, source: Source) -> tuple[Note, ...]:
     if "status" in table.columns:
         counts["status_cancelled"] = table.status.lower().isin(CANCELLED_STATUSES).sum()
     row = table.agg(**counts).execute().iloc[0]
-    notes = [Note(id=key, rows=int(row[key])) for key in counts if row[key] == row[key] and row[key]]  # noqa: PLR0124 - NaN
+    notes = [Note(id=key, rows=int(row[key])) for key in counts if row[key] == row[key] and row[key]]
     if source.recoded:
         notes.append(Note(id="encoding", rows=source.recoded[0], detail=str(source.recoded[1])))
     if OFFSET_OF in table.columns and "customer_id" in table.columns:
