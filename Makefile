@@ -29,7 +29,7 @@ demo: $(READY) ## Run everything on the embedded demo clients; opens with report
 	@echo "Open reports/index.html in a browser."
 
 test: lint ## Lint, then run the tests, those with a long form in their short one
-	$(BIN)/python -m pytest -n auto -m "not full"
+	$(BIN)/python -m pytest -n auto -m "not full" --durations=25
 
 test-full: lint ## Lint, then run all tests, also the long forms: 20 kills, 200 reports side by side, parity of the slow notebooks
 	$(BIN)/python -m pytest -n auto

@@ -36,9 +36,12 @@ def public_data():
     return Path(folder)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """One headless Chromium for all tests of a process; they are skipped, visibly, where there is none."""
+    """One headless Chromium for the tests of a module; they are skipped, visibly, where there is none.
+
+    Not for longer: its driver keeps an event loop running, and what other modules test starts loops of its own.
+    """
     path = next((found for name in CHROMIUM if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip("no Chromium on this machine")

@@ -127,7 +127,9 @@ def run_batch(plan: Plan, *, setting: Setting, watcher: Watcher, executor: Execu
     finally:
         runs_on.close()
         for client, period in studies:
-            if (setting.reports / client / period / FOLDER).is_dir():
+            started = setting.reports / client / period / FOLDER
+            # Where a link led out of the folder of reports, the jobs were refused and nothing is written either.
+            if started.is_dir() and started.resolve().is_relative_to(setting.reports.resolve()):
                 write_study(client, period, params=plan.params[client], reports=setting.reports)
         write_portal(setting.reports)
         write_all_findings(setting.reports)

@@ -232,7 +232,7 @@ def slug(name: str) -> str:
 def _segments(sources: Sources) -> pd.DataFrame | None:
     """Segment, value and playbook's action of each customer of the segmentation."""
     found = sources.usable("segmentation")
-    customers = sources.table("segmentation", "customers") if found else None
+    customers = sources.published("segmentation", "customers") if found else None
     if customers is None:
         return None
     entries = {
@@ -246,7 +246,7 @@ def _segments(sources: Sources) -> pd.DataFrame | None:
     rows["action"] = rows["segment"].map(entries).fillna("")
     rows["kind"] = np.where(rows["action"] != "", "playbook", "none")
     rows["evidence"] = np.where(rows["action"] != "", "assumption", "")
-    values = sources.table("segmentation", "value")
+    values = sources.published("segmentation", "value")
     if values is not None:
         rows["value"] = rows["customer_id"].map(values.set_index(values["customer_id"].astype(str))["predicted_value"])
     return rows
@@ -257,7 +257,7 @@ def _offers(sources: Sources) -> pd.DataFrame | None:
     decision = sources.decided("upsell_lift").get("upsell")
     if decision is None or decision.value.get("action") not in {"target", "all"}:
         return None
-    listed = sources.table("upsell_lift", "list")
+    listed = sources.published("upsell_lift", "list")
     if listed is None or listed.empty:
         return None
     held = listed["holdout"].astype(bool).to_numpy()

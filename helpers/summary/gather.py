@@ -30,7 +30,7 @@ def from_values(sources: Sources, effort: Effort) -> list[Lever]:
     }
     found = sources.found.get("clv")
     stands = "lever" in sources.decided("clv")
-    customers = sources.table("clv", "customers") if stands else None
+    customers = sources.published("clv", "customers") if stands else None
     levers = []
     for kind, name in names.items():
         common: dict[str, Any] = {
@@ -97,7 +97,7 @@ def from_offers(sources: Sources, effort: Effort) -> list[Lever]:
     if decision is None or worth is None:
         return [Lever(**common, why=sources.why_not("upsell_lift"))]
     advised = decision.value.get("action") in {"target", "all"}
-    listed = sources.table("upsell_lift", "list") if advised else None
+    listed = sources.published("upsell_lift", "list") if advised else None
     contacted = None if listed is None else listed.loc[~listed["holdout"].astype(bool), "customer"].astype(str)
     reach = _("{n} customers of the campaign; its report does not advise it").format(n=number(worth.n))
     if advised:
@@ -121,7 +121,7 @@ def from_tests(sources: Sources, effort: Effort) -> list[Lever]:
         for name, decision in sources.decided("ab_test").items()
         if decision.value.get("answer") in {"ship", "dont_ship"}
     }
-    worth = sources.table("ab_test", "worth")
+    worth = sources.published("ab_test", "worth")
     levers = []
     for test, decision in answers.items():
         kind: Kind = "rollout" if decision.value["answer"] == "ship" else "avoided"

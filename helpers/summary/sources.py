@@ -71,7 +71,7 @@ class Sources(Result):
         known = found.numbers.get(key) if found else None
         return known if known is not None and known.value is not None else None
 
-    def table(self, topic: str, name: str) -> pd.DataFrame | None:
+    def published(self, topic: str, name: str) -> pd.DataFrame | None:
         """A table that a topic published, `None` where there is none; whether it may be used is for its decision to say."""
         path = self.file(topic, name)
         return pd.read_parquet(self.folder / path) if path and (self.folder / path).is_file() else None

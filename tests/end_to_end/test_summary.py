@@ -96,7 +96,7 @@ def test_a_later_period_follows_up_what_an_earlier_one_advised(demo_data, tmp_pa
     assert "6 were cached" in again.stdout
 
 
-@pytest.mark.slow
+@pytest.mark.full
 def test_the_demos_summary_has_its_sources_numbers_and_blames_nothing_on_chance(demo_data, tmp_path):
     params, reports = tmp_path / "params", tmp_path / "reports"
     params.mkdir()

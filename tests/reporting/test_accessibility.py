@@ -42,7 +42,9 @@ def test_axe_finds_nothing(browser, pages, axe, name, language, width):
     found = {}
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)
-        told = page.evaluate("axe.run(document, {resultTypes: ['violations', 'incomplete']})")
+        # The scheme changes colours and nothing else: the second run looks at those alone.
+        rules = {} if scheme == "light" else {"runOnly": {"type": "rule", "values": ["color-contrast"]}}
+        told = page.evaluate("(rules) => axe.run({resultTypes: ['violations', 'incomplete'], ...rules})", rules)
         found |= {(scheme, one["id"]): [node["html"][:200] for node in one["nodes"]] for one in told["violations"]}
         found |= {(scheme, one["id"]): one["help"] for one in told["incomplete"] if one["id"] not in DOUBTS}
     context.close()
