@@ -94,7 +94,8 @@ def fetched(url: str, *, key: str, into: Path) -> tuple[Path, ...]:
         for place in sorted(found):
             below = Path(place.removeprefix(base).lstrip("/"))
             if files.isfile(place) and (len(found) == 1 or _is_data(below)):
-                copy = into / below
+                # A storage may name its objects as it likes; none is written anywhere else.
+                copy = into / (below if ".." not in below.parts else below.name)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 files.get_file(place, str(copy))
                 copies.append(copy)
