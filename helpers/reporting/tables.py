@@ -15,7 +15,7 @@ from helpers.reporting.words import MISSING, _, day, language, money, number, pe
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-Kind = Literal["text", "prose", "number", "decimal", "money", "share", "signed_share", "date", "printed", "file"]
+Kind = Literal["text", "prose", "number", "decimal", "money", "share", "signed_share", "date", "printed", "file", "key"]
 LONGEST_TEXT, LONGEST_PROSE = 120, 1_000
 
 
@@ -26,7 +26,8 @@ class Column:
     Attributes:
         label: Its heading, with the unit.
         kind: How its values are printed; `prose` for whole sentences of the report; `printed` for numbers that are text
-            already, each in its own unit; a `file` is the path of a published table, and is linked.
+            already, each in its own unit; a `file` is the path of a published table, and is linked; a `key` may
+            break after its dots.
         low: Name of the frame's column with the lower end of the interval, printed beside the value.
         high: Name of the column with the upper end.
     """
@@ -155,7 +156,7 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
 
 
 def _numeric_class(column: Column) -> Markup:
-    if column.kind in {"text", "prose", "date", "file"}:
+    if column.kind in {"text", "prose", "date", "file", "key"}:
         return Markup("")
     return Markup(' class="num printed"') if column.kind == "printed" else Markup(' class="num"')
 
@@ -175,5 +176,6 @@ def _shown(value: Any, kind: Kind) -> str:
         "signed_share": lambda x: percent(x, signed=True),
         "date": day,
         "file": clean,
+        "key": lambda x: Markup(".<wbr>").join(clean(x).split(".")),
     }
     return formats[kind](value)

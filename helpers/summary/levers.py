@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, label, money_axis
 from helpers.reporting.findings import Decision, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, interval, language, money, number, percent
+from helpers.reporting.words import MISSING, _, interval, language, listing, money, number, percent
 from helpers.summary.gather import from_offers, from_tests, from_values
 from helpers.summary.lever import Lever, effort_words, grade_words, in_order
 
@@ -175,7 +175,7 @@ class Levers(Result):
             "name": Column(label=_("Lever")),
             "customers_file": Column(label=_("List of customers"), kind="file"),
             "topic": Column(label=_("Topic")),
-            "number": Column(label=_("Number")),
+            "number": Column(label=_("Number"), kind="key"),
         }
         foot = _("A dash: which customers the lever reaches is not known one by one.")
         return table(shown, columns, title=_("Where each number was taken from"), foot=foot, rows=len(shown))
@@ -239,7 +239,7 @@ class Levers(Result):
 
     def _level(self) -> str:
         levels = sorted({one.level for one in self.told if one.level is not None})
-        return ", ".join(percent(level, digits=0) for level in levels) or "–"
+        return listing(percent(level, digits=0) for level in levels) or MISSING
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

@@ -14,7 +14,7 @@ from babel.numbers import list_currencies
 
 from helpers.errors import TopicSkippedError
 from helpers.reporting.findings import Check, Result
-from helpers.reporting.words import _, number
+from helpers.reporting.words import _, listing, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -145,7 +145,7 @@ class Sources(Result):
         for status, text in texts.items():
             names = [topic_word(topic) for topic, one in self.found.items() if one.status == status]
             if names:
-                message = text.format(names=", ".join(names))
+                message = text.format(names=listing(names))
                 found.append(Check(id=f"summary.sources.{status}", status="warn", message=message))
         return found
 
@@ -202,7 +202,7 @@ def topic_word(topic: str) -> str:
 def _check(name: str, guilty: list[str], *, good: str, bad: str) -> Check:
     if not guilty:
         return Check(id=name, status="pass", message=good)
-    names = ", ".join(topic_word(one) for one in guilty)
+    names = listing(topic_word(one) for one in guilty)
     return Check(id=name, status="fail", value=len(guilty), message=bad.format(names=names))
 
 

@@ -140,8 +140,8 @@ class Guardrails(Result):
             "margin": Column(label=_("Limit")),
             "state": Column(label=_("Result")),
         }
-        broken = [one for one in self.rows if one.state == "broken"]
-        title = _("What the offer costs in goodwill") if broken else _("No guardrail is broken")
+        kept = all(one.state == "kept" for one in self.rows)
+        title = _("No guardrail is broken") if kept else _("What the offer costs in goodwill")
         foot = _("{level} intervals; beyond its limit only where the whole interval is.")
         return table(
             pd.DataFrame(rows),

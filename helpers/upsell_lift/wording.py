@@ -107,14 +107,15 @@ def verdict_text(analysis: Analysis) -> str:
     }
     if action == "target":
         text = _(
-            "Make the offer to {n} of {all} customers: expect {total} more profit ({ends}); the chance of a loss is {loss}. Proven on "
-            "customers it had not seen: this choice earned more than offering to everyone, to no one, or to as many at random."
+            "Make the offer to {n} of {all} customers: expect {total} more profit ({ends}); the chance of a loss is {loss}. "
+            "Tested on customers it had not seen: this way of choosing earned more than offering to everyone, to no one, or to as many at random."
         )
         if analysis.budget_share is not None:
             text = _(
                 "Make the offer to {n} of {all} customers, as far as the budget goes: expect "
                 "{total} more profit ({ends}); the chance of "
-                "a loss is {loss}. Proven on customers it had not seen: this choice earned more than as many at random, or no one."
+                "a loss is {loss}. Tested on customers it had not seen: this way of choosing earned more "
+                "than as many at random, or no one."
             )
         return text.format(**facts)
     if action == "all":
