@@ -108,7 +108,8 @@ def verdict_text(analysis: Analysis) -> str:
     if action == "target":
         text = _(
             "Make the offer to {n} of {all} customers: expect {total} more profit ({ends}); the chance of a loss is {loss}. "
-            "Tested on customers it had not seen: this way of choosing earned more than offering to everyone, to no one, or to as many at random."
+            "Tested on customers it had not seen: this way of choosing earned more than offering to everyone, to no one, or to "
+            "as many at random."
         )
         if analysis.budget_share is not None:
             text = _(
