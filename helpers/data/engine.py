@@ -63,8 +63,6 @@ def settings(memory: str | None, *, folder: Path) -> dict[str, str]:
         # No network at run time: DuckDB must not fetch an extension on its own.
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
-        # A bar drawn while a long query runs would stand in the report.
-        "enable_progress_bar": "false",
         "TimeZone": "UTC",
         "memory_limit": memory or f"{int(SHARE * allowed_memory() / MIB)}MiB",
         "temp_directory": str(folder),
