@@ -56,6 +56,7 @@ calibrate: $(READY) ## Run the statistical calibrations in full and rewrite thei
 bench: $(READY) $(PEERS)/.ready $(UPLIFT)/.ready ## Print the benchmarks, as ratios within one run
 	$(BIN)/python -m tests.benchmarks.report_size
 	$(BIN)/python -m tests.benchmarks.running
+	$(BIN)/python -m tests.benchmarks.scale $(PEERS)/bin/python
 	$(BIN)/python -m tests.benchmarks.clv $(PEERS)/bin/python
 	$(BIN)/python -m tests.benchmarks.ab_test $(PEERS)/bin/python
 	$(BIN)/python -m tests.benchmarks.upsell_lift $(UPLIFT)/bin/python

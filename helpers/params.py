@@ -16,6 +16,7 @@ from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
 from helpers.data.contract import TABLES
+from helpers.data.places import filled
 from helpers.errors import ParamsError
 from helpers.periods import Grain
 
@@ -93,9 +94,10 @@ class Limits(Section):
 
 
 class Data(Section):
-    """The client's tables."""
+    """The client's tables; `memory` limits the embedded engine, which without it takes half of what its process may hold."""
 
     backend: str = "duckdb"
+    memory: str | None = Field(default=None, pattern=r"^[1-9][0-9]*(\.[0-9]+)? ?[KMGT]i?B$")
     connection: Connection = Connection()
     demo: Demo | None = None
     tables: dict[str, TableSource] = {}
@@ -261,14 +263,7 @@ def expand(path: str, *, key: str) -> Path:
     Raises:
         ParamsError: The environment variable is not set.
     """
-
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        if not os.environ.get(name):
-            raise ParamsError(f"{key}: environment variable {name} is not set (in {path!r})")
-        return os.environ[name]
-
-    return ROOT / re.sub(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}", value, path)
+    return ROOT / filled(path, key=key)
 
 
 class _Loader(yaml.SafeLoader):

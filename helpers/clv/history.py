@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ibis
 import numpy as np
 
 from helpers.clv.purchase import Rows
 from helpers.clv.topic import check_by
+from helpers.data.customers import customer_states, order_days, with_exposure
+from helpers.data.held import held
 from helpers.errors import TopicSkippedError
 from helpers.reporting.findings import where_given
 from helpers.reporting.words import _, day
@@ -60,18 +62,6 @@ class Base:
         )
 
 
-def order_days(orders: ir.Table, *, as_of: datetime) -> ir.Table:
-    """One row a customer and day with an order before `as_of`.
-
-    Columns: customer_id, on, value, first (the customer's first day), and channel where the log has it.
-    """
-    bought = orders.filter(orders.customer_id.notnull() & (orders.ordered_at < as_of) & (orders.kind == "order"))
-    days = bought.mutate(on=bought.ordered_at.date())
-    own: dict[str, Any] = {"channel": days.channel.min()} if "channel" in days.columns else {}
-    daily = days.group_by(["customer_id", "on"]).agg(value=days.revenue.sum(), **own)
-    return daily.group_by("customer_id").mutate(first=daily.on.min())
-
-
 @where_given
 def histories(orders: ir.Table, *, as_of: datetime, by: str = "cohort", attributes: ir.Table | None = None) -> Base:
     """The base's histories up to a moment.
@@ -90,34 +80,19 @@ def histories(orders: ir.Table, *, as_of: datetime, by: str = "cohort", attribut
     daily = order_days(orders, as_of=as_of)
     known = orders.filter(orders.customer_id.notnull() & (orders.ordered_at < as_of))
     money = known.agg(gross=known.revenue.sum(where=known.kind == "order"), net=known.revenue.sum()).execute().iloc[0]
-    opening = daily.on == daily["first"]
-    own: dict[str, Any] = {}
     check_by(by, orders=daily.columns, customers=attributes.columns if attributes is not None else ())
-    if by == "channel":
-        own["channel"] = daily.channel.min(where=opening)
-    customers = daily.group_by("customer_id").agg(
-        x=daily.count() - 1,
-        first_on=daily.on.min(),
-        last_on=daily.on.max(),
-        first_value=daily.value.sum(where=opening),
-        total=daily.value.sum(),
-        **own,
-    )
-    cut = ibis.literal(as_of.date())
-    customers = customers.mutate(
-        t_x=customers.last_on.delta(customers.first_on, unit="day"),
-        T=cut.delta(customers.first_on, unit="day") - 1,
-        spend_total=customers.total - customers.first_value,
-    )
-    customers, names = _grouped(customers, by=by, attributes=attributes)
-    if not names:
-        raise TopicSkippedError(_("No customer ordered before {day}.").format(day=day(as_of.date())))
-    place = ibis.dense_rank().over(order_by=[customers.group, customers.x, customers.t_x, customers.T])
-    held = customers.mutate(history=place).select(
-        "customer_id", "group", "history", "x", "t_x", "T", "spend_total", "first_value", "total"
-    )
-    shared = held.group_by(["history", "group", "x", "t_x", "T"]).agg(weight=held.count()).order_by("history").execute()
-    frame = held.order_by("customer_id").execute()
+    # Asked several times: the engine keeps the customers, so that the orders are read once.
+    with held(customer_states(daily, channel=by == "channel")) as states:
+        customers, names = _grouped(with_exposure(states, as_of=as_of), by=by, attributes=attributes)
+        if not names:
+            raise TopicSkippedError(_("No customer ordered before {day}.").format(day=day(as_of.date())))
+        place = ibis.dense_rank().over(order_by=[customers.group, customers.x, customers.t_x, customers.T])
+        placed = customers.mutate(history=place).select(
+            "customer_id", "group", "history", "x", "t_x", "T", "spend_total", "first_value", "total"
+        )
+        shared = placed.group_by(["history", "group", "x", "t_x", "T"]).agg(weight=placed.count()).order_by("history")
+        shared = shared.execute()
+        frame = placed.order_by("customer_id").execute()
     codes = {name: code for code, name in enumerate(names)}
     shared["group"] = shared["group"].map(codes).astype(np.int64)
     frame["group"] = frame["group"].map(codes).astype(np.int64)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from helpers.clv.expect import MONTH, expected_new
-from helpers.clv.history import order_days
 from helpers.clv.simulate import simulate
 from helpers.clv.tracking import Tracking
+from helpers.data.customers import order_days, with_first_day
 from helpers.reporting.findings import where_given
 from helpers.stats.intervals import quantile
 
@@ -41,7 +41,7 @@ def track(orders: ir.Table, model: Model, *, as_of: datetime, level: float, seed
         level: Coverage of the intervals.
         seed: Of all randomness.
     """
-    days = order_days(orders, as_of=as_of)
+    days = with_first_day(order_days(orders, as_of=as_of))
     born = days.filter(days.on == days["first"]).group_by("on").agg(n=ibis._.count()).order_by("on").execute()
     later = days.filter(days.on > days["first"])
     counted = later.group_by(month=later.on.truncate("M")).agg(orders=ibis._.count()).execute()

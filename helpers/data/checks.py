@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import ibis
 
 from helpers.data.contract import TABLES
+from helpers.data.duplicates import AGAIN, COPY, duplicates
 from helpers.data.sources import CANCELLED, ROW
 from helpers.data.typed import OFFSET_OF, SAID
 from helpers.errors import DataError
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     import ibis.expr.types as ir
     import pandas as pd
 
     from helpers.data.sources import Source
 
 FAULT = "vb_fault"
-VALUE = "vb_value"
 OFFENDERS = 5
 # A return is a row with a negative quantity; these statuses say that an order never was one.
 CANCELLED_STATUSES = ("cancelled", "canceled", "void", "voided", "failed")
@@ -78,18 +77,37 @@ class TableHealth:
         return self.rows_quarantined / self.rows_in if self.rows_in else 0.0
 
 
+def judge(said: ir.Table, name: str, *, currency: str, now: datetime) -> ir.Table:
+    """Typed rows, each with the place of the first rule that it breaks by itself (`vb_fault`, NULL for none).
+
+    Args:
+        said: From `typed`.
+        name: Contract table.
+        currency: The client's; rows in another one are put aside.
+        now: Local time of the run; later rows are put aside.
+
+    Returns:
+        The rows without what the source said, which only the few rows put aside are asked for again.
+    """
+    faults = _rules(said, name, currency=currency, now=now)
+    kept = [column for column in said.columns if not column.startswith(SAID)]
+    no = ibis.literal(value=False)
+    cases = ((condition.fill_null(no), ibis.literal(place, "int16")) for place, condition in enumerate(faults.values()))
+    return said.select(*kept, **{FAULT: ibis.cases(*cases, else_=ibis.null("int16"))})
+
+
 def check_table(
-    table: ir.Table, name: str, source: Source, *, label: str, currency: str, now: datetime, keep_duplicates: bool
+    con: Any, held: ir.Table, said: ir.Table, name: str, source: Source, *, label: str, keep_duplicates: bool
 ) -> tuple[ir.Table, TableHealth]:
     """Sort a typed table's rows into kept ones and quarantine.
 
     Args:
-        table: From `typed`, held by the engine (the caller materialises it).
+        con: The backend that holds the table.
+        held: From `judge`, held by the engine (the caller materialises it).
+        said: The same rows from `typed`.
         name: Contract table.
         source: Where it came from.
         label: The source as a reader knows it.
-        currency: The client's; rows in another one are put aside.
-        now: Local time of the run; later rows are put aside.
         keep_duplicates: Whether exact copies of a row are genuine.
 
     Returns:
@@ -98,28 +116,31 @@ def check_table(
     Raises:
         DataError: The table is empty.
     """
-    faults = _rules(table, name, currency=currency, now=now, keep_duplicates=keep_duplicates)
-    marked = table.mutate(**{FAULT: _first(faults), VALUE: _value(table, name)})
-    summary = marked.group_by(FAULT).agg(rows=marked.count(), value=marked[VALUE].sum()).execute()
-    summary = summary.set_index(summary[FAULT].fillna(""))
+    key = TABLES[name].key
+    own = list(_rules(said, name, currency="", now=datetime.min))  # noqa: DTZ901 - only the rules' names are wanted
+    names = [*own, "row.duplicate", f"{'_'.join(key)}.duplicate"]
+    repeated = None if keep_duplicates else duplicates(con, name, held=held, said=said, key=key)
+    marked = held if repeated is None else _with_duplicates(held, repeated, place=len(own))
+    judged = marked.select(fault=marked[FAULT].fill_null(-1), value=_value(marked, name))
+    summary = judged.group_by("fault").agg(rows=judged.count(), value=judged.value.sum()).execute()
+    summary.index = ["" if place < 0 else names[place] for place in summary["fault"]]
     # A sum over rows whose value cannot be computed is nothing, which counts as zero.
     summary["value"] = summary["value"].astype(float).fillna(0.0)
     rows_in = int(summary["rows"].sum())
     if not rows_in:
         raise DataError(f"data.tables.{name}: {label} has no rows")
     money = name in {"orders", "order_lines"}
-    quarantine = marked.filter(marked[FAULT].notnull()).order_by(ROW).execute()
+    quarantine = _put_aside(marked, said, names, some=int(summary["rows"].get("", 0)) < rows_in)
     broken = tuple(
         Fault(
             rule=f"{name}.{rule}",
-            rows=int(summary.at[rule, "rows"]),
-            value=float(summary.at[rule, "value"]) if money else None,
+            rows=int(summary.loc[rule, "rows"]),
+            value=float(summary.loc[rule, "value"]) if money else None,
             offenders=_offenders(quarantine[quarantine[FAULT] == rule], rule),
         )
-        for rule in faults
+        for rule in names
         if rule in summary.index
     )
-    kept = marked.filter(marked[FAULT].isnull())
     health = TableHealth(
         table=name,
         source=label,
@@ -128,17 +149,38 @@ def check_table(
         value_in=float(summary["value"].sum()) if money else None,
         value_kept=float(summary["value"].get("", 0.0)) if money else None,
         faults=broken,
-        notes=_notes(table, name, source),
+        notes=_notes(held, name, source),
         quarantine=_quarantined(quarantine, name),
     )
-    hidden = {ROW, FAULT, VALUE, OFFSET_OF, *(c for c in kept.columns if c.startswith(SAID))}
-    return kept.drop(*(column for column in kept.columns if column in hidden)), health
+    kept = marked.filter(marked[FAULT].isnull()) if broken else marked
+    return kept.drop(*(column for column in kept.columns if column in {ROW, FAULT, OFFSET_OF})), health
 
 
-def _rules(
-    table: ir.Table, name: str, *, currency: str, now: datetime, keep_duplicates: bool
-) -> dict[str, ir.BooleanValue]:
-    """Conditions a row must not meet, by rule, in the order in which a row is judged."""
+def _with_duplicates(held: ir.Table, repeated: ir.Table, *, place: int) -> ir.Table:
+    """Rows with their fault, where a rule that a row breaks by itself comes before its being a duplicate."""
+    joined = held.left_join(repeated, ROW)
+    fault = ibis.cases(
+        (joined[FAULT].notnull(), joined[FAULT]),
+        (joined[COPY].fill_null(False), ibis.literal(place, "int16")),  # noqa: FBT003
+        (joined[AGAIN].fill_null(False), ibis.literal(place + 1, "int16")),  # noqa: FBT003
+        else_=ibis.null("int16"),
+    )
+    return joined.mutate(**{FAULT: fault}).select(*held.columns)
+
+
+def _put_aside(marked: ir.Table, said: ir.Table, names: list[str], *, some: bool) -> pd.DataFrame:
+    """The rows put aside, in the source's order, each with its rule's name and what the source said."""
+    if not some:
+        frame = said.limit(0).mutate(**{FAULT: ibis.null("string")}).execute()
+    else:
+        aside = marked.filter(marked[FAULT].notnull()).select(ROW, FAULT)
+        frame = said.join(aside, ROW).order_by(ROW).execute()
+    frame[FAULT] = frame[FAULT].map(lambda place: names[int(place)]).astype("string")
+    return frame
+
+
+def _rules(table: ir.Table, name: str, *, currency: str, now: datetime) -> dict[str, ir.BooleanValue]:
+    """Conditions that a row must not meet by itself, by rule, in the order in which a row is judged."""
     spec = TABLES[name]
     rules: dict[str, ir.BooleanValue] = {}
     for column in table.columns:
@@ -156,21 +198,7 @@ def _rules(
         rules["currency.mixed"] = table.currency.upper() != currency
     if "unit_price" in table.columns:
         rules["unit_price.negative"] = table.unit_price < 0
-    if not keep_duplicates:
-        said = [column for column in table.columns if column != ROW]
-        copy = ibis.row_number().over(group_by=said, order_by=ROW) > 0
-        rules["row.duplicate"] = copy
-        if spec.key:
-            again = ibis.row_number().over(group_by=list(spec.key), order_by=ROW) > 0
-            rules[f"{'_'.join(spec.key)}.duplicate"] = again
     return rules
-
-
-def _first(rules: dict[str, ir.BooleanValue]) -> ir.StringValue:
-    """Name of the first rule a row breaks, NULL for none."""
-    return ibis.cases(*((condition.fill_null(False), rule) for rule, condition in rules.items()), else_=None).cast(  # noqa: FBT003
-        "string"
-    )
 
 
 def _value(table: ir.Table, name: str) -> ir.NumericValue:
@@ -190,7 +218,7 @@ def _offenders(rows: pd.DataFrame, rule: str) -> tuple[str, ...]:
 
 def _quarantined(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """The rows put aside, each with its rule and what the source said."""
-    shown = rows.rename(columns={FAULT: "rule", ROW: "row"}).drop(columns=[VALUE, CANCELLED])
+    shown = rows.rename(columns={FAULT: "rule", ROW: "row"}).drop(columns=[CANCELLED])
     for column in [c for c in shown.columns if c.startswith(SAID)]:
         shown[column.removeprefix(SAID)] = shown.pop(column)
     shown = shown.drop(columns=[OFFSET_OF], errors="ignore").astype("string")
@@ -209,7 +237,7 @@ def _notes(table: ir.Table, name: str, source: Source) -> tuple[Note, ...]:
     if "status" in table.columns:
         counts["status_cancelled"] = table.status.lower().isin(CANCELLED_STATUSES).sum()
     row = table.agg(**counts).execute().iloc[0]
-    notes = [Note(id=key, rows=int(row[key])) for key in counts if row[key] == row[key] and row[key]]  # noqa: PLR0124 - NaN
+    notes = [Note(id=key, rows=int(row[key])) for key in counts if row[key] == row[key] and row[key]]
     if source.recoded:
         notes.append(Note(id="encoding", rows=source.recoded[0], detail=str(source.recoded[1])))
     if OFFSET_OF in table.columns and "customer_id" in table.columns:
@@ -218,7 +246,11 @@ def _notes(table: ir.Table, name: str, source: Source) -> tuple[Note, ...]:
         mixed = zones.filter(zones.zones > 1).order_by("customer_id").execute()
         if len(mixed):
             notes.append(
-                Note(id="time_zones", rows=int(mixed["rows"].sum()), detail=", ".join(mixed["customer_id"].head(OFFENDERS)))
+                Note(
+                    id="time_zones",
+                    rows=int(mixed["rows"].sum()),
+                    detail=", ".join(mixed["customer_id"].head(OFFENDERS)),
+                )
             )
     if name == "order_lines":
         notes += _split_orders(table)
@@ -227,8 +259,10 @@ def _notes(table: ir.Table, name: str, source: Source) -> tuple[Note, ...]:
 
 def _split_orders(lines: ir.Table) -> list[Note]:
     lines = lines.filter(lines.order_id.notnull())
-    orders = lines.group_by("order_id").agg(customers=lines.customer_id.nunique(), rows=lines.count())
-    shared = orders.filter(orders.customers > 1).order_by("order_id").execute()
+    orders = lines.group_by("order_id").agg(
+        one=lines.customer_id.min(), other=lines.customer_id.max(), rows=lines.count()
+    )
+    shared = orders.filter(orders.one != orders.other).order_by("order_id").execute()
     if not len(shared):
         return []
     detail = ", ".join(shared["order_id"].head(OFFENDERS))

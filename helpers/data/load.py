@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from helpers.data.checks import TableHealth, check_table
+from helpers.data.checks import TableHealth, check_table, judge
 from helpers.data.contract import TABLES
+from helpers.data.engine import connect, told_when_full, unordered
+from helpers.data.held import let_go
 from helpers.data.orders import orders_from_lines, orders_from_orders
-from helpers.data.sources import connect, read_source
+from helpers.data.sources import read_source
 from helpers.data.typed import typed
 from helpers.errors import DataError
+
+# Tables of which topics read sums only: the order of their rows says nothing.
+SUMMED = ("orders", "order_lines", "events", "touches")
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -64,29 +70,45 @@ def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[
     health: dict[str, TableHealth] = {}
     hashes: dict[str, str] = {}
     for name in (table for table in TABLES if table in wanted):
-        source = data.tables[name]
-        raw = read_source(con, name, source, data=data, expand=expand)
-        # The engine keeps the typed rows, so that text is parsed once however many questions are asked.
-        held = con.create_table(f"vb_{name}", typed(raw.table, name, source, timezone=params.timezone), temp=True)
-        rows, health[name] = check_table(
-            held,
-            name,
-            raw,
-            label=source.source,
-            currency=params.currency,
-            now=now,
-            keep_duplicates=source.duplicates == "keep" or bool(source.generate),
-        )
-        kept[name] = con.create_table(f"vb_{name}_kept", rows, temp=True)
-        if raw.sha256:
-            hashes[name] = raw.sha256
+        with told_when_full(f"data.tables.{name}"):
+            kept[name], health[name], sha256 = _checked(con, name, params, now=now, expand=expand)
+        if sha256:
+            hashes[name] = sha256
         _stop_if_too_dirty(health[name], limit=data.limits.quarantine_share)
     if "order_lines" in kept and "orders" not in kept:
-        kept["orders"] = con.create_table("vb_orders_derived", orders_from_lines(kept["order_lines"]), temp=True)
+        with told_when_full("data.tables.order_lines"), unordered(con):
+            kept["orders"] = con.create_table("vb_orders_derived", orders_from_lines(kept["order_lines"]), temp=True)
     elif "orders" in kept:
-        kept["orders"] = con.create_table("vb_orders_kinds", orders_from_orders(kept["orders"]), temp=True)
+        kept["orders"] = orders_from_orders(kept["orders"])
     first, last, dated = _days_without_orders(kept, now=now) or (*_days(kept, now=now), True)
     return Tables(kept=kept, health=health, sha256=hashes, first=first, last=last, dated=dated)
+
+
+def _checked(
+    con: Any, name: str, params: Any, *, now: datetime, expand: Callable[..., Path]
+) -> tuple[ir.Table, TableHealth, str | None]:
+    """One table's kept rows, its health and its hash."""
+    source = params.data.tables[name]
+    raw = read_source(con, name, source, data=params.data, expand=expand)
+    said = typed(raw.table, name, source, timezone=params.timezone)
+    if raw.repeatable:
+        plain = typed(raw.table, name, source, timezone=params.timezone, worded=False)
+    else:
+        plain = said = con.create_table(f"vb_{name}_said", said, temp=True)
+    # The engine keeps the typed rows, so that text is parsed once however many questions are asked.
+    with unordered(con) if name in SUMMED else nullcontext():
+        held = con.create_table(f"vb_{name}", judge(plain, name, currency=params.currency, now=now), temp=True)
+    kept, health = check_table(
+        con,
+        held,
+        said,
+        name,
+        raw,
+        label=source.source,
+        keep_duplicates=source.duplicates == "keep" or bool(source.generate),
+    )
+    let_go(con, *raw.held, *(() if raw.repeatable else (f"vb_{name}_said",)))
+    return kept, health, raw.sha256
 
 
 def _bearer(name: str, tables: Mapping[str, Any]) -> str:

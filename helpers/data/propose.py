@@ -18,10 +18,64 @@ SAMPLE = 50_000
 GOOD = 0.95
 # Words of column names, as exports of shops and tills use them, for each contract column; the best come first.
 NAMES: dict[str, tuple[str, ...]] = {
-    "order_id": ("orderid", "invoiceno", "invoiceid", "ordernumber", "orderno", "transactionid", "receiptid", "invoice", "order", "basketid", "transaction", "receipt"),
-    "customer_id": ("customerid", "clientid", "userid", "memberid", "customerno", "customernumber", "custid", "accountid", "customer", "cust", "client", "user", "buyer", "member"),
-    "ordered_at": ("orderedat", "orderdate", "invoicedate", "purchasedate", "createdat", "transactiondate", "datetime", "timestamp", "date", "time", "day"),
-    "revenue": ("revenue", "nettotal", "ordertotal", "totalprice", "dollarvalue", "totalamount", "grandtotal", "netsales", "amount", "total", "sales", "value", "spend"),
+    "order_id": (
+        "orderid",
+        "invoiceno",
+        "invoiceid",
+        "ordernumber",
+        "orderno",
+        "transactionid",
+        "receiptid",
+        "invoice",
+        "order",
+        "basketid",
+        "transaction",
+        "receipt",
+    ),
+    "customer_id": (
+        "customerid",
+        "clientid",
+        "userid",
+        "memberid",
+        "customerno",
+        "customernumber",
+        "custid",
+        "accountid",
+        "customer",
+        "cust",
+        "client",
+        "user",
+        "buyer",
+        "member",
+    ),
+    "ordered_at": (
+        "orderedat",
+        "orderdate",
+        "invoicedate",
+        "purchasedate",
+        "createdat",
+        "transactiondate",
+        "datetime",
+        "timestamp",
+        "date",
+        "time",
+        "day",
+    ),
+    "revenue": (
+        "revenue",
+        "nettotal",
+        "ordertotal",
+        "totalprice",
+        "dollarvalue",
+        "totalamount",
+        "grandtotal",
+        "netsales",
+        "amount",
+        "total",
+        "sales",
+        "value",
+        "spend",
+    ),
     "product_id": ("productid", "stockcode", "sku", "itemid", "productcode", "articleid", "product", "item", "article"),
     "quantity": ("quantity", "qty", "units", "pieces", "count", "numberof"),
     "unit_price": ("unitprice", "priceperunit", "itemprice", "price"),
@@ -35,7 +89,16 @@ NAMES: dict[str, tuple[str, ...]] = {
     "status": ("status", "orderstatus", "state"),
 }
 LINES = ("product_id", "quantity", "unit_price")
-MOMENTS = ("%Y%m%d", "%d/%m/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%d-%m-%Y")
+MOMENTS = (
+    "%Y%m%d",
+    "%d/%m/%Y %H:%M",
+    "%d/%m/%Y",
+    "%m/%d/%Y %H:%M",
+    "%m/%d/%Y",
+    "%d.%m.%Y %H:%M",
+    "%d.%m.%Y",
+    "%d-%m-%Y",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +159,9 @@ def propose(frame: pd.DataFrame, *, name: str) -> Proposal:
     _fill_gaps(sample, table, said)
     sample.mapping = {column: said_as for column, said_as in sample.mapping.items() if column in TABLES[table].columns}
     if missing := [c for c in TABLES[table].required if c not in sample.mapping and c != "order_id"]:
-        raise DataError(f"{name}: no column looks like {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}")
+        raise DataError(
+            f"{name}: no column looks like {', '.join(missing)}; it has {', '.join(map(str, frame.columns))}"
+        )
     source["columns"] = dict(sample.mapping)
     said += [f"{column} is {said_as!r}" for column, said_as in sample.mapping.items()]
     form = moment_format(sample.values(sample.mapping["ordered_at"]))
@@ -159,12 +224,16 @@ def _rank(said: str, names: tuple[str, ...]) -> int:
 def _fill_gaps(sample: _Sample, table: str, said: list[str]) -> None:
     """Find what the names did not tell by the values alone."""
     if "customer_id" not in sample.mapping:
-        repeated = [c for c in sample.free() if _names_things(sample.values(c)) and 0 < _repeats(sample.values(c)) < GOOD]
+        repeated = [
+            c for c in sample.free() if _names_things(sample.values(c)) and 0 < _repeats(sample.values(c)) < GOOD
+        ]
         if repeated:
             sample.mapping["customer_id"] = repeated[0]
             said.append(f"customer_id by its values: names that come again in {repeated[0]!r}")
     if table == "orders" and "revenue" not in sample.mapping:
-        amounts = [c for c in sample.free() if _numeric(sample.values(c)) and sample.values(c).str.contains(r"[.,]\d").any()]
+        amounts = [
+            c for c in sample.free() if _numeric(sample.values(c)) and sample.values(c).str.contains(r"[.,]\d").any()
+        ]
         if amounts:
             sample.mapping["revenue"] = amounts[-1]
             said.append(f"revenue by its values: amounts with decimals in {amounts[-1]!r}")

@@ -7,11 +7,10 @@ quarantined later instead of stopping the reader or turning into a gap.
 from __future__ import annotations
 
 import codecs
-import glob
 import hashlib
-import os
 import tempfile
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ import ibis.expr.operations as ops
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from helpers.data.places import fetched, files_at, filled, is_url, one_format, partitions
 from helpers.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,22 +28,14 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
     import pandas as pd
 
-    from helpers.params import Connection, Data, TableSource
+    from helpers.params import Data, TableSource
 
-SUFFIXES = {
-    ".csv": "csv",
-    ".txt": "csv",
-    ".tsv": "tsv",
-    ".parquet": "parquet",
-    ".xlsx": "excel",
-    ".xlsm": "excel",
-    ".xls": "excel",
-    ".ods": "excel",
-}
 CHUNK = 1 << 20
 BYTE_ORDER_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 # Order of the rows in the source: what a message about row 17 means.
 ROW = "vb_row"
+FILE = "vb_file"
+START = "vb_start"
 CANCELLED = "vb_cancelled"
 
 
@@ -56,54 +48,16 @@ class Source:
         paths: Files it came from; empty for a table of a backend.
         sha256: Hash over the files' contents; `None` for a table of a backend.
         recoded: Lines that were not UTF-8 and were read as Windows-1252, and the number of the first.
+        repeatable: Whether `vb_row` names the same row whenever the table is read.
+        held: Tables that the backend holds for this one, and that can go when it has been checked.
     """
 
     table: ir.Table
     paths: tuple[Path, ...] = ()
     sha256: str | None = None
     recoded: tuple[int, int] | None = None
-
-
-def suffix_format(path: Path) -> str | None:
-    """Format by a file's suffix; compressed files by the one before `.gz`."""
-    plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return SUFFIXES.get(plain.suffix.lower())
-
-
-def connect(data: Data, *, expand: Callable[..., Path]) -> Any:
-    """The Ibis backend that holds, or will hold, the client's tables.
-
-    Args:
-        data: The `data` section of the params.
-        expand: Fills `${VAR}` in a path (`helpers.params.expand`).
-
-    Raises:
-        DataError: The backend cannot be reached, or its environment variable is not set.
-    """
-    if data.backend == "duckdb" and not data.connection.url_env:
-        con = ibis.duckdb.connect()
-        # No network at run time: DuckDB must not fetch an extension on its own.
-        con.raw_sql("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false; SET TimeZone = 'UTC'")
-        _attach(con, data.connection, expand)
-        return con
-    name = data.connection.url_env
-    url = os.environ.get(name or "")
-    if not url:
-        raise DataError(f"data.connection.url_env: environment variable {name} is not set")
-    try:
-        return ibis.connect(url)
-    except Exception as error:
-        # The driver's own message may repeat the URL with its password, so only the error's type is told.
-        raise DataError(f"data.connection: no connection by the URL in {name} ({type(error).__name__})") from None
-
-
-def _attach(con: Any, connection: Connection, expand: Callable[..., Path]) -> None:
-    if not connection.path:
-        return
-    path = expand(connection.path, key="data.connection.path")
-    if not path.is_file():
-        raise DataError(f"data.connection.path: {path} is not there")
-    con.attach(str(path), name="source", read_only=True)
+    repeatable: bool = True
+    held: tuple[str, ...] = ()
 
 
 def read_source(con: Any, name: str, source: TableSource, *, data: Data, expand: Callable[..., Path]) -> Source:
@@ -115,28 +69,62 @@ def read_source(con: Any, name: str, source: TableSource, *, data: Data, expand:
     key = f"data.tables.{name}"
     if data.connection.url_env or data.connection.path:
         return _read_backend(con, name, source, data)
-    pattern = str(expand(source.source, key=f"{key}.from"))
-    paths = tuple(Path(path) for path in sorted(glob.glob(pattern, recursive=True)))  # noqa: PTH207 - takes full patterns
+    at = source.source
+    if is_url(at):
+        copies = Path(str(con.raw_sql("SELECT current_setting('temp_directory')").fetchone()[0])) / name
+        paths = fetched(filled(at, key=f"{key}.from"), key=f"{key}.from", into=copies)
+    else:
+        pattern = expand(at, key=f"{key}.from")
+        at, paths = str(pattern), files_at(pattern)
     if not paths:
-        raise DataError(f"{key}.from: no file at {pattern}")
-    kind = source.format or suffix_format(paths[0])
+        raise DataError(f"{key}.from: no file at {at}")
+    kind = source.format or one_format(paths, key=f"{key}.from")
     if kind is None:
-        raise DataError(f"{key}.format: cannot tell the format of {paths[0].name}; say csv, tsv, blanks, parquet or excel")
+        raise DataError(
+            f"{key}.format: cannot tell the format of {paths[0].name}; say csv, tsv, blanks, parquet or excel"
+        )
     recoded = None
     try:
         if kind == "parquet":
-            raw = con.read_parquet([str(path) for path in paths])
-        elif kind == "excel":
-            raw = con.create_table(f"{name}_text", ibis.memtable(_excel(paths, source)), temp=True)
-        elif kind == "blanks":
-            raw = con.create_table(f"{name}_text", ibis.memtable(_blanks(paths, source)), temp=True)
+            numbered = _parquet(con, paths)
         else:
-            raw, recoded = _delimited(con, name, paths, source, tab=kind == "tsv")
+            if kind == "excel":
+                raw = con.create_table(f"{name}_text", ibis.memtable(_excel(paths, source)), temp=True)
+            elif kind == "blanks":
+                raw = con.create_table(f"{name}_text", ibis.memtable(_blanks(paths, source)), temp=True)
+            else:
+                raw, recoded = _delimited(con, name, paths, source, tab=kind == "tsv")
+            numbered = raw.mutate(**{ROW: raw.rowid() + 1})
     except (OSError, ValueError, _duckdb_error()) as error:
+        if isinstance(error, _out_of_memory()):
+            raise
         first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise DataError(f"{key}: {paths[0]} cannot be read as {kind}: {first_line}") from error
-    table = _conditions(raw, name, source, dialect="duckdb")
-    return Source(table=table, paths=paths, sha256=_hash(paths), recoded=recoded)
+    table = _conditions(numbered, name, source, dialect="duckdb")
+    held = () if kind == "parquet" else (f"{name}_text",)
+    return Source(table=table, paths=paths, sha256=_hash(paths), recoded=recoded, held=held)
+
+
+def _parquet(con: Any, paths: tuple[Path, ...]) -> ir.Table:
+    """All rows with `vb_row`, which the reader itself can tell: no row has to wait for those before it."""
+    files = [str(path) for path in paths]
+    if len(files) == 1:
+        rows = con.read_parquet(files, file_row_number=True, **_partitioned(paths))
+        return rows.mutate(**{ROW: rows.file_row_number + 1}).drop("file_row_number")
+    rows = con.read_parquet(files, file_row_number=True, filename=FILE, union_by_name=True, **_partitioned(paths))
+    counted = con.raw_sql(
+        "SELECT file_name, num_rows FROM parquet_file_metadata($files)", parameters={"files": files}
+    ).fetchall()
+    sizes = dict(counted)
+    before = [0, *accumulate(sizes[file] for file in files)]
+    starts = ibis.memtable({FILE: files, START: before[:-1]}, schema={FILE: "string", START: "int64"})
+    placed = rows.join(starts, FILE)
+    return placed.mutate(**{ROW: placed[START] + placed.file_row_number + 1}).drop("file_row_number", FILE, START)
+
+
+def _partitioned(paths: tuple[Path, ...]) -> dict[str, bool]:
+    """Options by which the reader takes columns from the files' folders, as text: 01 is no number."""
+    return {"hive_partitioning": True, "hive_types_autocast": False} if all(map(partitions, paths)) else {}
 
 
 def _duckdb_error() -> type[Exception]:
@@ -146,18 +134,27 @@ def _duckdb_error() -> type[Exception]:
     return duckdb.Error
 
 
+def _out_of_memory() -> type[Exception]:
+    """What says nothing about the file."""
+    import duckdb
+
+    return duckdb.OutOfMemoryException
+
+
 def _read_backend(con: Any, name: str, source: TableSource, data: Data) -> Source:
     database = ("source", "main") if data.connection.path else None
     try:
         raw = con.table(source.source, database=database)
     except ibis.common.exceptions.TableNotFound as error:
         raise DataError(f"data.tables.{name}.from: no table {source.source!r} in the {data.backend} backend") from error
-    return Source(table=_conditions(raw, name, source, dialect=data.backend))
+    numbered = raw.mutate(**{ROW: ibis.row_number() + 1})
+    # A server may number its rows otherwise when it is asked again.
+    return Source(table=_conditions(numbered, name, source, dialect=data.backend), repeatable=False)
 
 
 def _conditions(raw: ir.Table, name: str, source: TableSource, *, dialect: str) -> ir.Table:
-    """Rows that pass `where`, with `vb_row` (their place in the source) and `vb_cancelled`."""
-    numbered = raw.mutate(**{ROW: ibis.row_number() + 1, CANCELLED: ibis.literal(value=False)})
+    """Rows (which have their `vb_row`) that pass `where`, with `vb_cancelled`."""
+    numbered = raw.mutate(**{CANCELLED: ibis.literal(value=False)})
     key = f"data.tables.{name}"
     cancelled = _condition(source.cancelled, raw, key=f"{key}.cancelled", dialect=dialect)
     where = _condition(source.where, raw, key=f"{key}.where", dialect=dialect)
@@ -188,12 +185,16 @@ def _delimited(
     con: Any, name: str, paths: tuple[Path, ...], source: TableSource, *, tab: bool
 ) -> tuple[ir.Table, tuple[int, int] | None]:
     options: dict[str, Any] = {"all_varchar": True, "header": source.header is None, "filename": False}
+    options |= _partitioned(paths)
+    if len(paths) > 1 and not source.header:
+        options["union_by_name"] = True
     if tab:
         options["delim"] = "\t"
     if source.header:
         options["names"] = list(source.header)
     with tempfile.TemporaryDirectory(prefix="valuebook-") as scratch:
-        copies = [_as_utf8(path, source.encoding, Path(scratch) / str(place)) for place, path in enumerate(paths)]
+        homes = [Path(scratch, str(place), *partitions(path)) for place, path in enumerate(paths)]
+        copies = [_as_utf8(path, source.encoding, home / "copy") for path, home in zip(paths, homes, strict=True)]
         faults = [found for _copy, found in copies if found]
         raw = con.read_csv([str(copy) for copy, _found in copies], table_name=f"{name}_file", **options)
         # The engine takes the rows over before the UTF-8 copies go away.
@@ -209,8 +210,12 @@ def _as_utf8(path: Path, encoding: str | None, copy: Path) -> tuple[Path, tuple[
         marked = BYTE_ORDER_MARKS.get(file.read(2))
     if encoding is None and marked is None and _is_utf8(path):
         return path, None
+    copy.parent.mkdir(parents=True, exist_ok=True)
     if encoding or marked:
-        with path.open(encoding=encoding or marked, newline="") as text, copy.open("w", encoding="utf-8", newline="") as out:
+        with (
+            path.open(encoding=encoding or marked, newline="") as text,
+            copy.open("w", encoding="utf-8", newline="") as out,
+        ):
             while part := text.read(CHUNK):
                 out.write(part)
         return copy, None

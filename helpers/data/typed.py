@@ -21,6 +21,7 @@ OFFSET = r"\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)$"
 # Prefix of the columns that hold what the source said, for messages and quarantine.
 SAID = "said_"
 OFFSET_OF = "vb_offset"
+BLANKS = " \t\n\r\v\f"
 
 
 @ibis.udf.scalar.builtin(signature=(("string", "string"), "timestamp"))
@@ -33,7 +34,7 @@ def local_time(zone: Any, moment: Any) -> Any:
     """DuckDB: a moment as the naive time that clocks of a zone show."""
 
 
-def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str) -> ir.Table:
+def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str, worded: bool = True) -> ir.Table:
     """The raw table with the contract's columns typed, and what the source said of each in `said_<column>`.
 
     A value that cannot be typed becomes NULL beside its `said_` text; `checks` counts and quarantines it.
@@ -43,6 +44,8 @@ def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str) -> ir
         name: Contract table.
         source: Its params.
         timezone: Zone of the client: naive times are taken as local, times with an offset are moved to it.
+        worded: Whether `said_` columns are texts. Otherwise they are as the source has them, which tells just as well
+            where a value is missing, and spares the engine from writing every number out.
 
     Raises:
         DataError: A mapped or required column is not in the source.
@@ -54,7 +57,7 @@ def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str) -> ir
         text = _text(raw[said])
         columns[column] = _typed_value(raw[said], text, kind, source, column, timezone) if kind else raw[said]
         if kind and kind != "string":
-            columns[SAID + column] = text
+            columns[SAID + column] = text if worded else _present(raw[said], text)
         if column == spec.moment and raw[said].type().is_string() and column not in source.formats:
             columns[OFFSET_OF] = text.re_extract(OFFSET, 1)
     for column, rule in source.generate.items():
@@ -84,17 +87,44 @@ def _mapping(raw: ir.Table, name: str, source: TableSource, spec: TableSpec) -> 
 
 
 def _text(value: ir.Value) -> ir.StringValue:
-    """What the source said, trimmed; blank is NULL and the number 17850.0 is '17850'."""
-    text = value.cast("string").strip().nullif("")
-    return text.re_replace(r"^(-?\d+)\.0+$", r"\1") if value.type().is_floating() else text
+    """What the source said, trimmed; blank and not-a-number are NULL and the number 17850.0 is '17850'."""
+    if value.type().is_string():
+        return _trimmed(value)
+    text = value.cast("string")
+    return text.re_replace(r"^(-?\d+)\.0+$", r"\1").nullif("nan") if value.type().is_floating() else text
+
+
+def _trimmed(text: ir.StringValue, *, whole: bool = False) -> ir.StringValue:
+    """A text without blanks at its ends, NULL where nothing is left; `whole` also takes 17850.0 for 17850.
+
+    Both are dear, and few texts need them: the others are passed through by a look at their ends.
+    """
+    ends = ibis.literal(BLANKS)
+    loose = ends.contains(text.left(1)) | ends.contains(text.right(1))
+    tidy = text.strip().nullif("")
+    if whole:
+        loose |= text.endswith(".0")
+        tidy = tidy.re_replace(r"^(\d+)\.0$", r"\1")
+    return ibis.ifelse(loose, tidy, text)
+
+
+def _present(value: ir.Value, text: ir.StringValue) -> ir.Value:
+    """The source's own value, NULL where its text would be."""
+    if value.type().is_floating():
+        return ibis.ifelse(value.isnan(), None, value)
+    return text if value.type().is_string() else value
 
 
 def _typed_value(
     value: ir.Value, text: ir.StringValue, kind: ColumnType, source: TableSource, column: str, timezone: str
 ) -> ir.Value:
     if kind == "string":
-        return text.re_replace(r"^(\d+)\.0$", r"\1") if column.endswith("_id") else text
+        if not column.endswith("_id") or value.type().is_integer():
+            return text
+        return _trimmed(value if value.type().is_string() else text, whole=True)
     if kind == "float64":
+        if value.type().is_floating():
+            return ibis.ifelse(value.isinf() | value.isnan(), None, value.cast("float64"))
         if value.type().is_numeric():
             return value.cast("float64")
         plain = text.replace(".", "").replace(",", ".") if source.decimal == "," else text

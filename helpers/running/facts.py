@@ -6,20 +6,21 @@ so a plan of hundreds of studies whose data did not change reads none.
 
 from __future__ import annotations
 
-import glob
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from helpers.data.places import files_at, is_url, partitions
 from helpers.params import expand, topics
 from helpers.reporting.export import write_json
 from helpers.running.digests import Memory, memory_folder, of_json, of_modules
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from helpers.data.load import Tables
 
 SCHEMA = 1
@@ -95,10 +96,11 @@ def _hashes(params: Any, memory: Memory) -> dict[str, str]:
         return dict.fromkeys(data.tables, memory.of_file(path)) if path.is_file() else {}
     found: dict[str, str] = {}
     for name, source in data.tables.items():
-        pattern = str(expand(source.source, key=f"data.tables.{name}.from"))
-        paths = [Path(path) for path in sorted(glob.glob(pattern, recursive=True))]  # noqa: PTH207 - takes full patterns
+        if is_url(source.source):
+            continue  # what lies elsewhere may change unseen
+        paths = files_at(expand(source.source, key=f"data.tables.{name}.from"))
         if paths:
-            found[name] = of_json([[path.name, memory.of_file(path)] for path in paths])
+            found[name] = of_json([[*partitions(path), path.name, memory.of_file(path)] for path in paths])
     return found
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from helpers.data.engine import connect
+from helpers.data.places import suffix_format
 from helpers.data.propose import SAMPLE, propose
-from helpers.data.sources import CANCELLED, ROW, connect, read_source, suffix_format
+from helpers.data.sources import CANCELLED, ROW, read_source
 from helpers.errors import DataError, ParamsError
 from helpers.params import CLIENT_NAME, RESERVED, Data, expand
 from helpers.reporting.export import write_text

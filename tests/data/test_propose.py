@@ -69,7 +69,9 @@ def test_decimal_commas_and_the_currency_are_found_out():
 
 def test_a_log_without_dates_says_what_is_not_found():
     with pytest.raises(DataError, match="no column looks like ordered_at"):
-        propose(pd.DataFrame({"customer_id": ["1", "2"], "order_id": ["x", "y"], "revenue": ["1.5", "2.5"]}), name="log.csv")
+        propose(
+            pd.DataFrame({"customer_id": ["1", "2"], "order_id": ["x", "y"], "revenue": ["1.5", "2.5"]}), name="log.csv"
+        )
 
 
 @pytest.fixture

@@ -170,5 +170,13 @@ def test_the_dirty_copy_adds_up_and_its_health_page_tells_it(dirty):
     page = DataHealth(tables_read=(health,), period=period, complete=True, through="")
     assert all(check.status != "fail" for check in page.checks())
     html = page.table().html
-    for words in ("exact copy", "in the future", "not of its type", "is missing", "client&#39;s", "Windows-1252", "offsets"):
+    for words in (
+        "exact copy",
+        "in the future",
+        "not of its type",
+        "is missing",
+        "client&#39;s",
+        "Windows-1252",
+        "offsets",
+    ):
         assert words in html
