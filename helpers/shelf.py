@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helpers.errors import ParamsError
+from helpers.params import ROOT
 from helpers.periods import parse_period
 from helpers.reporting.findings import Findings
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from helpers.periods import Period
 
 
@@ -48,3 +49,13 @@ def _period(label: str) -> Period | None:
         return parse_period(label)
     except ParamsError:
         return None
+
+
+def reports_folder() -> Path:
+    """Where reports go: `VALUEBOOK_REPORTS`, or `reports` in the project's folder."""
+    return Path(os.environ.get("VALUEBOOK_REPORTS", ROOT / "reports"))
+
+
+def study_folder(client: str, period: str) -> Path:
+    """Folder of one study; both names were checked when they were parsed."""
+    return reports_folder() / client / period

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import subprocess
 import time
@@ -11,12 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers import __version__
 from helpers.data.load import Tables, load_tables
 from helpers.errors import ParamsError, TopicSkippedError
+from helpers.needs import skip_reason
 from helpers.params import ROOT, expand, load_params, params_folder, read_yaml, topics
 from helpers.periods import Period, check_period_name, resolve_period
 from helpers.reporting import tokens
@@ -25,10 +24,12 @@ from helpers.reporting.findings import Findings, Result, gather
 from helpers.reporting.health import DataHealth
 from helpers.reporting.sheets import Sheet, write_sheets
 from helpers.reporting.tables import Sentence
-from helpers.reporting.words import _, day, foreign, listing, period_name, use_language
-from helpers.shelf import earlier_findings, read_findings, study_findings
+from helpers.reporting.words import _, day, foreign, period_name, use_language
+from helpers.shelf import earlier_findings, read_findings, study_findings, study_folder
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import ibis.expr.types as ir
     import pandas as pd
 
@@ -285,19 +286,6 @@ def open_study(client: str, period: str = "latest", *, notebook: str) -> Study:
     )
 
 
-def skip_reason(params: Any, topic: str) -> str | None:
-    """Why a topic cannot run for a client, or `None` where it can. Reads the params only."""
-    declared = set(params.data.tables)
-    if "order_lines" in declared:
-        declared.add("orders")
-    missing = [
-        listing(map(foreign, names), style="or")
-        for need in topics()[topic].NEEDS
-        if not declared.intersection(names := (need,) if isinstance(need, str) else need)
-    ]
-    return _("It needs the table {tables}.").format(tables=listing(missing)) if missing else None
-
-
 def preflight(params: Any, tables: Tables) -> None:
     """Let each topic hold its section against the client's tables.
 
@@ -307,16 +295,6 @@ def preflight(params: Any, tables: Tables) -> None:
     for name, topic in topics().items():
         if hasattr(topic, "preflight"):
             topic.preflight(getattr(params, name), tables.kept)
-
-
-def reports_folder() -> Path:
-    """Where reports go: `VALUEBOOK_REPORTS`, or `reports` in the project's folder."""
-    return Path(os.environ.get("VALUEBOOK_REPORTS", ROOT / "reports"))
-
-
-def study_folder(client: str, period: str) -> Path:
-    """Folder of one study; both names were checked when they were parsed."""
-    return reports_folder() / client / period
 
 
 def code_version() -> str:

@@ -8,6 +8,7 @@ to many digits and, unlike the hypergeometric form, does not fail at a = 1 or fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,6 +60,12 @@ def beta_nodes(first: NDArray, second: NDArray, *, size: int = JACOBI) -> tuple[
     matrix[:, at[1:], at[:-1]] = np.sqrt(off)
     nodes, vectors = np.linalg.eigh(matrix)
     return np.clip((1 + nodes) / 2, 1e-300, 1.0), vectors[:, 0, :] ** 2
+
+
+@lru_cache(maxsize=1)
+def _drop_out_nodes(a: float, b: float, chances: tuple[float, ...]) -> tuple[NDArray, NDArray]:
+    """Nodes for drop-out after each number of chances; kept for the next question about the same draw."""
+    return beta_nodes(np.full(len(chances), a), b + np.array(chances))
 
 
 def p_alive(process: str, parameters: dict[str, Any], *, x: NDArray, t_x: NDArray, T: NDArray) -> NDArray:
@@ -118,7 +125,7 @@ def expected_if_alive(
         return (faster * (r + x) / (alpha + T) * rest)[:, None] * lived
     counts, at = np.unique(x, return_inverse=True)
     chances = counts + 1 if process == "mbg_nbd" else counts
-    nodes, weights = beta_nodes(np.full(len(counts), parameters["a"]), parameters["b"] + chances)
+    nodes, weights = _drop_out_nodes(parameters["a"], parameters["b"], tuple(chances))
     found = np.empty((len(x), len(ahead)))
     step = max(1, CELLS // (JACOBI * len(ahead)))
     for start in range(0, len(x), step):

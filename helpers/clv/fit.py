@@ -174,7 +174,8 @@ def _weighted(
     spread = rng.standard_normal((proposals, size)) * stretch
     drawn = place + spread @ root.T
     with ThreadPoolExecutor(CHAINS) as pool:
-        log_target = np.array([-value for value, _ in pool.map(objective, drawn)])
+        parts = pool.map(lambda part: [-objective(one)[0] for one in part], np.array_split(drawn, CHAINS))
+        log_target = np.concatenate(list(parts))
     log_weight = log_target + (freedom + size) / 2 * np.log1p((spread**2).sum(axis=1) / freedom)
     log_weight -= log_weight.max()
     smoothed, k = array_stats.psislw(-log_weight)  # it expects log-likelihoods, whose inverses are the weights

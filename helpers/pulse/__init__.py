@@ -1,11 +1,16 @@
 """Pulse: the KPIs of a period, what moved them, and how customers come, return and lapse."""
 
-from helpers.pulse.activity import Activity, activity
-from helpers.pulse.bridge import Bridge, bridge
-from helpers.pulse.cohorts import Cohorts, cohorts
-from helpers.pulse.concentration import Concentration, concentration
-from helpers.pulse.flow import Flow, flow
-from helpers.pulse.kpis import Kpis, kpis
+from typing import TYPE_CHECKING
+
+from helpers.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from helpers.pulse.activity import Activity, activity
+    from helpers.pulse.bridge import Bridge, bridge
+    from helpers.pulse.cohorts import Cohorts, cohorts
+    from helpers.pulse.concentration import Concentration, concentration
+    from helpers.pulse.flow import Flow, flow
+    from helpers.pulse.kpis import Kpis, kpis
 
 __all__ = [
     "Activity",
@@ -21,3 +26,5 @@ __all__ = [
     "flow",
     "kpis",
 ]
+
+lazy_package(__name__)

@@ -120,6 +120,7 @@ class Cohorts(Result):
                         va="center",
                         fontsize=size,
                         color=colour,
+                        in_layout=False,  # it stays within its cell
                     )
 
         return figure(

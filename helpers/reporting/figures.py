@@ -8,7 +8,6 @@ in silence.
 from __future__ import annotations
 
 import base64
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,19 +17,19 @@ from markupsafe import Markup
 from helpers.reporting import standalone
 from helpers.reporting.axes import direct
 from helpers.reporting.inline import inline
+from helpers.reporting.pictures import webp
 from helpers.reporting.tables import Table, clean, shorten
 from helpers.reporting.tokens import Theme, figure_style, readable, themes
 from helpers.reporting.words import _, money, month_at, number, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.transforms import Bbox
 
 DPI = 144
-# A chart has few colours: so many keep its edges sharp at half the size that lossy compression would need.
-COLOURS = 64
 LONGEST_LABEL = 40
 TICK = 1e-6
 END = "end"
@@ -135,7 +134,10 @@ def figure(
     for name, text in {"title": title, "subtitle": subtitle, "foot": foot, "alt": alt}.items():
         if not text.strip():
             raise ValueError(f"{name} == {text!r}, must not be empty")
-    light, dark = (_draw(draw, theme, width, height) for theme in themes())
+    # Colours take no room: what is laid out on light paper need not be laid out again on dark paper.
+    on_light, on_dark = themes()
+    light, places = _draw(draw, on_light, width, height)
+    dark, _places = _draw(draw, on_dark, width, height, places)
     return Figure(
         title=title,
         subtitle=subtitle,
@@ -147,7 +149,7 @@ def figure(
         width=round(width * 100),
         height=round(height * 100),
         draw=draw,
-        theme=themes()[0],
+        theme=on_light,
     )
 
 
@@ -158,9 +160,19 @@ def label(text: object) -> str:
 
 def percent_axis(axis: Axis) -> None:
     """Print an axis of shares as percentages."""
-    axis.set_major_formatter(
-        lambda value, _place: percent(value, digits=max(_digits(100 * tick) for tick in axis.get_majorticklocs()))
-    )
+    from matplotlib.ticker import FuncFormatter
+
+    class Percent(FuncFormatter):
+        """All ticks with the decimals that one of them needs."""
+
+        digits = 0
+
+        def set_locs(self, locs: Any) -> None:
+            super().set_locs(locs)
+            self.digits = max((_digits(100 * tick) for tick in locs), default=0)
+
+    formatter = Percent(lambda value, _place: percent(value, digits=formatter.digits))
+    axis.set_major_formatter(formatter)
 
 
 def number_axis(axis: Axis) -> None:
@@ -226,40 +238,45 @@ def _move_apart(axes: Axes) -> None:
             text.set_position((6, placed - shift - up))
 
 
-def compose(canvas: Any, draw: Callable[[Axes, Theme], None], theme: Theme) -> None:
-    """Put a chart on a matplotlib figure, for a page or for a file of its own."""
+def compose(
+    canvas: Any, draw: Callable[[Axes, Theme], None], theme: Theme, places: Sequence[Bbox] | None = None
+) -> None:
+    """Put a chart on a matplotlib figure, for a page or for a file of its own.
+
+    Args:
+        canvas: The figure.
+        draw: Puts the marks on the axes.
+        theme: Its colours.
+        places: Where the axes are to be, where that is known from the same chart in other colours.
+    """
     axes = canvas.add_subplot()
     draw(axes, theme)
     for each in canvas.axes:
         direct(each)
+    for each, place in zip(canvas.axes, places or (), strict=places is not None):
+        each.set_position(place)
     if any(text.get_gid() == END for text in axes.texts):
         # Where the labels are is known only once all is laid out.
-        canvas.draw_without_rendering()
+        if places is None:
+            canvas.get_layout_engine().execute(canvas)
         _move_apart(axes)
 
 
-def _draw(draw: Callable[[Axes, Theme], None], theme: Theme, width: float, height: float) -> bytes:
+def _draw(
+    draw: Callable[[Axes, Theme], None], theme: Theme, width: float, height: float, places: Sequence[Bbox] | None = None
+) -> tuple[bytes, list[Bbox]]:
+    """The picture, and where its axes are; with `places` they are put there and nothing is laid out."""
     import matplotlib as mpl
+    import numpy as np
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure as Canvas
-    from PIL import Image
 
     with mpl.rc_context(figure_style(theme)):
-        canvas = Canvas(figsize=(width, height), dpi=DPI, layout="constrained")
+        canvas = Canvas(figsize=(width, height), dpi=DPI, layout="constrained" if places is None else None)
         agg = FigureCanvasAgg(canvas)
-        compose(canvas, draw, theme)
+        compose(canvas, draw, theme, places)
         agg.draw()
-        picture = Image.fromarray(_pixels(agg)).convert("RGB")
-    few = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).convert("RGB")
-    stream = io.BytesIO()
-    few.save(stream, "WEBP", lossless=True, quality=100, method=4)
-    return stream.getvalue()
-
-
-def _pixels(agg: Any) -> Any:
-    import numpy as np
-
-    return np.asarray(agg.buffer_rgba())
+        return webp(np.asarray(agg.buffer_rgba())), [axes.get_position(original=True) for axes in canvas.axes]
 
 
 def _uri(picture: bytes) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from markupsafe import Markup
 
 from helpers.reporting.directions import contained, turns
@@ -14,6 +13,8 @@ from helpers.reporting.words import MISSING, _, day, language, money, number, pe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+    import pandas as pd
 
 Kind = Literal["text", "prose", "number", "decimal", "money", "share", "signed_share", "date", "printed", "file", "key"]
 LONGEST_TEXT, LONGEST_PROSE = 120, 1_000
@@ -163,6 +164,8 @@ def _numeric_class(column: Column) -> Markup:
 
 def _shown(value: Any, kind: Kind) -> str:
     """A value as it is printed; a dash where there is none."""
+    import pandas as pd
+
     if value is None or value is pd.NaT or value is pd.NA or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return MISSING
     formats: dict[str, Callable[[Any], str]] = {

@@ -11,11 +11,10 @@ from helpers.reporting.export import alone, clear, write_json, write_parquet, wr
 from helpers.reporting.gathered import write_all_findings
 from helpers.reporting.pages import period_before, portal_page, study_page
 from helpers.reporting.words import use_language
-from helpers.reporting.workbook import workbook_file, write_workbook
 from helpers.running.digests import of_json
 from helpers.running.execute import Outcome, Setting, brand, done, run_job
 from helpers.running.ingredients import ingredients
-from helpers.running.kernels import Guard, InterruptedJobError, Kind, kind_of
+from helpers.running.kernels import WORTH_IT, Guard, InterruptedJobError, Kind, kind_of
 from helpers.running.plan import previous
 from helpers.running.records import FOLDER, inside, read_record, told
 from helpers.shelf import study_findings
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
 MANIFEST_SCHEMA = 2
 QUARANTINE = "quarantine.parquet"
-WORTH_IT = 2  # jobs from which on warming up pays
 
 
 class Watcher(Protocol):
@@ -214,13 +212,13 @@ def _write_cover(folder: Path, page: str) -> None:
 
 def _write_quarantine(folder: Path) -> None:
     """`tables/quarantine.parquet`: the rows that any topic of the study found put aside, each once."""
+    paths = sorted((folder / "tables").glob(f"*.{QUARANTINE}"))
+    if not paths:
+        return
     import pandas as pd
 
-    parts = [pd.read_parquet(path) for path in sorted((folder / "tables").glob(f"*.{QUARANTINE}"))]
-    if parts:
-        write_parquet(
-            folder / "tables" / QUARANTINE, pd.concat(parts, ignore_index=True).drop_duplicates(ignore_index=True)
-        )
+    rows = pd.concat([pd.read_parquet(path) for path in paths], ignore_index=True)
+    write_parquet(folder / "tables" / QUARANTINE, rows.drop_duplicates(ignore_index=True))
 
 
 def _write_workbook(folder: Path, found: Sequence[Findings], made_of: str) -> dict[str, str] | None:
@@ -229,6 +227,8 @@ def _write_workbook(folder: Path, found: Sequence[Findings], made_of: str) -> di
     told = json.loads(last.read_bytes()).get("workbook") if last.is_file() else None
     if told and told["made_of"] == made_of and (folder / told["file"]).is_file():
         return dict(told)
+    from helpers.reporting.workbook import workbook_file, write_workbook
+
     with alone(folder / FOLDER / "workbook.lock"):
         clear(folder / workbook_file(*folder.parts[-2:]))
         path = write_workbook(folder, found)

@@ -46,6 +46,8 @@ from helpers.running.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from helpers.running.batch import Executor
     from helpers.running.execute import Outcome, Setting
     from helpers.running.kernels import Kind
@@ -112,7 +114,10 @@ def _run(
     """Run a plan; the exit code, and the plan where it was run."""
     from helpers.running.plan import make_plan
 
-    plan = make_plan(names=names or [], periods=period or ["latest"], chosen=topic or [], params=folder)
+    warm_up = _warm_up(topic or [], kernel, executor)
+    plan = make_plan(
+        names=names or [], periods=period or ["latest"], chosen=topic or [], params=folder, learned=warm_up
+    )
     for client, message in plan.errors.items():
         complain(f"{client}: {message}")
     if plan.errors and not plan.jobs:
@@ -269,6 +274,17 @@ def _run_plan(
         watcher = LiveTable(out, plan.jobs, expected=expected_seconds(plan.jobs, reports=setting.reports))
     with watcher:
         return run_batch(plan, setting=setting, watcher=watcher, executor=runs_on)
+
+
+def _warm_up(topics: list[str], asked: Kernels | None, executor: Executors) -> Callable[[], None]:
+    """What to do when a client's data were read for the plan: warm up while the next client's are read, if that will pay."""
+    if executor is not Executors.local:
+        return lambda: None
+    from helpers.running.kernels import WORTH_IT, warming
+    from helpers.running.lease import lease
+
+    lease().linger = 0
+    return warming(_kind(asked), each=len(topics) or WORTH_IT)
 
 
 def _kind(asked: Kernels | None) -> Kind | None:

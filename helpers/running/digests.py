@@ -135,16 +135,22 @@ def _imports_of(path: Path) -> frozenset[str]:
 
 @cache
 def _parsed(path: Path, _changed: int) -> frozenset[str]:
-    return frozenset(_imported(ast.parse(path.read_text(encoding="utf-8"))))
+    # What a package imports for type checkers is what it loads when it is used (`helpers.lazy`).
+    return frozenset(_imported(ast.parse(path.read_text(encoding="utf-8")), lazy=path.name == "__init__.py"))
 
 
-def _imported(tree: ast.AST) -> set[str]:
-    """Names under `helpers` that are imported anywhere, but for those that only a type checker reads."""
+def _imported(tree: ast.AST, *, lazy: bool = False) -> set[str]:
+    """Names under `helpers` that are imported anywhere; those that only a type checker reads count if `lazy`."""
     found: set[str] = set()
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        if (
+            not lazy
+            and isinstance(node, ast.If)
+            and isinstance(node.test, ast.Name)
+            and node.test.id == "TYPE_CHECKING"
+        ):
             waiting += node.orelse
             continue
         if isinstance(node, ast.Import):

@@ -19,6 +19,7 @@ from helpers.reporting.export import write_json
 from helpers.running.digests import Memory, memory_folder, of_json, of_modules
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from helpers.data.load import Tables
@@ -45,8 +46,17 @@ class Facts:
     today: str
 
 
-def facts_of(client: str, params: Any, *, folder: Path, memory: Memory) -> Facts:
+def facts_of(
+    client: str, params: Any, *, folder: Path, memory: Memory, learned: Callable[[], None] = lambda: None
+) -> Facts:
     """Facts of a client's data, remembered or learned by reading and checking all its tables.
+
+    Args:
+        client: Its name.
+        params: Its params.
+        folder: Where they are.
+        memory: Hashes of files.
+        learned: Called when the data were read, which means that the client's jobs have yet to run.
 
     Raises:
         DataError: A table is missing, unreadable or too dirty.
@@ -70,6 +80,7 @@ def facts_of(client: str, params: Any, *, folder: Path, memory: Memory) -> Facts
     if len(hashes) == len(params.data.tables):
         content = asdict(facts) | {"first": facts.first.isoformat(), "last": facts.last.isoformat()}
         write_json(path, {"learned_from": learned_from, "facts": content})
+    learned()
     return facts
 
 

@@ -17,12 +17,13 @@ from helpers.reporting.words import _, number
 from helpers.running.lease import THREADS, NoZygoteError, available, lease
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Kind = Literal["warm", "plain"]
 GIB = 1 << 30
 # Left to the system and to the runner itself when memory is shared out.
 KEPT_BACK = 0.15
+WORTH_IT = 2  # jobs from which on warming up pays
 SPEC = "python3"
 
 
@@ -41,6 +42,25 @@ def kind_of(asked: Kind | None) -> tuple[Kind, str | None]:
     except NoZygoteError as error:
         return "plain", str(error)
     return "warm", None
+
+
+def warming(asked: Kind | None, *, each: int) -> Callable[[], None]:
+    """What starts the zygote beside other work as soon as enough jobs are known; whoever wants a kernel then waits for it.
+
+    Args:
+        asked: The kind that was asked for.
+        each: Jobs that a call stands for.
+    """
+    known = 0
+
+    def more() -> None:
+        nonlocal known
+        before, known = known, known + each
+        if asked != "plain" and before < WORTH_IT <= known and available() is None:
+            # Why there is none is told to whoever asks for a kernel.
+            threading.Thread(target=kind_of, args=("warm",), daemon=True, name="warming").start()
+
+    return more
 
 
 class Guard:

@@ -78,7 +78,7 @@ def use_reports(reports: Path | None) -> Path:
     """The reports folder; kernels learn of it through the environment."""
     if reports:
         os.environ["VALUEBOOK_REPORTS"] = str(reports.resolve())
-    from helpers.study import reports_folder
+    from helpers.shelf import reports_folder
 
     return reports_folder()
 

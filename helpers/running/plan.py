@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import ParamsError, ValuebookError
+from helpers.needs import skip_reason
 from helpers.params import CLIENT_NAME, ROOT, clients, load_params, topics
 from helpers.periods import check_period_name, resolve_period
 from helpers.shelf import earlier_findings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from helpers.running.facts import Facts
 
@@ -107,7 +108,14 @@ def in_order(names: Iterable[str]) -> list[str]:
     return done
 
 
-def make_plan(*, names: Sequence[str], periods: Sequence[str], chosen: Sequence[str], params: Path) -> Plan:
+def make_plan(
+    *,
+    names: Sequence[str],
+    periods: Sequence[str],
+    chosen: Sequence[str],
+    params: Path,
+    learned: Callable[[], None] = lambda: None,
+) -> Plan:
     """What a run will do.
 
     Params of all clients are read first, then each client's tables, which give `latest` and `all` their dates.
@@ -117,6 +125,7 @@ def make_plan(*, names: Sequence[str], periods: Sequence[str], chosen: Sequence[
         periods: Period names.
         chosen: Topics; all when empty.
         params: Folder of params files.
+        learned: Called for each client whose data had to be read.
 
     Raises:
         ParamsError: An unknown topic, a period of no known form, or a params folder without clients.
@@ -148,7 +157,7 @@ def make_plan(*, names: Sequence[str], periods: Sequence[str], chosen: Sequence[
     facts: dict[str, Facts] = {}
     for client, content in loaded.items():
         try:
-            known_facts = facts_of(client, content, folder=params, memory=memory)
+            known_facts = facts_of(client, content, folder=params, memory=memory, learned=learned)
             jobs += _client_jobs(client, content, known_facts, periods, wanted)
         except ValuebookError as error:
             errors[client] = str(error)
@@ -159,8 +168,6 @@ def make_plan(*, names: Sequence[str], periods: Sequence[str], chosen: Sequence[
 
 
 def _client_jobs(client: str, params: Any, facts: Facts, periods: Sequence[str], wanted: Sequence[str]) -> list[Job]:
-    from helpers.study import skip_reason
-
     resolved = [
         resolve_period(name, first=facts.first, last=facts.last, grain=params.periods.grain) for name in periods
     ]

@@ -47,6 +47,7 @@ def preload() -> float:
         if not module.name.startswith(NOT_FOR_KERNELS):
             importlib.import_module(module.name)
     _languages()
+    _queries()
     _figure()
     _models()
     return round(time.monotonic() - started, 2)
@@ -80,6 +81,28 @@ def _languages() -> None:
         catalogues.catalogue(locale)
         numerals.decimal(1.5, digits=1, locale=locale)
         calendars.day(date(2024, 1, 1), locale)
+
+
+def _queries() -> None:
+    """Write one query: Ibis and SQLGlot prepare much when they first do."""
+    from datetime import datetime
+
+    import ibis
+
+    from helpers.data.checks import judge
+    from helpers.data.customers import customer_states, order_days, with_exposure
+    from helpers.data.orders import orders_from_orders
+    from helpers.data.sources import CANCELLED, ROW
+    from helpers.data.typed import typed
+    from helpers.params import TableSource
+
+    columns = {"order_id": "string", "customer_id": "string", "ordered_at": "string", "revenue": "string"}
+    raw = ibis.table(columns | {ROW: "int64", CANCELLED: "boolean"}, name="orders")
+    said = typed(raw, "orders", TableSource.model_validate({"from": "orders"}), timezone="UTC")
+    now = datetime(2024, 1, 1)  # noqa: DTZ001 - the contract's moments are the client's local ones
+    orders = orders_from_orders(judge(said, "orders", currency="GBP", now=now).drop(ROW))
+    states = customer_states(order_days(orders, as_of=now))
+    ibis.to_sql(with_exposure(states, as_of=now), dialect="duckdb")
 
 
 def _figure() -> None:

@@ -1,13 +1,18 @@
 """Segmentation: who the customers are, by recency and value, by behaviour and by attributes."""
 
-from helpers.segmentation.clusters import Clusters, clusters, features
-from helpers.segmentation.migration import Migration, migration
-from helpers.segmentation.playbook import Playbook, playbook
-from helpers.segmentation.profiles import Profiles, profiles
-from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
-from helpers.segmentation.schemes import RFM, prove_scheme
-from helpers.segmentation.segments import Segmentation, rfm
-from helpers.segmentation.value import ValueSegments, simple_clv, value_segments
+from typing import TYPE_CHECKING
+
+from helpers.lazy import lazy_package
+
+if TYPE_CHECKING:
+    from helpers.segmentation.clusters import Clusters, clusters, features
+    from helpers.segmentation.migration import Migration, migration
+    from helpers.segmentation.playbook import Playbook, playbook
+    from helpers.segmentation.profiles import Profiles, profiles
+    from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
+    from helpers.segmentation.schemes import RFM, prove_scheme
+    from helpers.segmentation.segments import Segmentation, rfm
+    from helpers.segmentation.value import ValueSegments, simple_clv, value_segments
 
 __all__ = [
     "RFM",
@@ -31,3 +36,5 @@ __all__ = [
     "thresholds",
     "value_segments",
 ]
+
+lazy_package(__name__)
