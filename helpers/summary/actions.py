@@ -157,8 +157,8 @@ class Actions(Result):
             "value": Column(label=_("Expected of the segment, {currency}").format(currency=currency), kind="money"),
         }
         foot = _(
-            "n = {n} customers. Evidence of the offer: {grade}; its profit here is what its list expects of each "
-            "customer, and what was shown of all of them stands among the levers. What to try with all others is an "
+            "n = {n} customers. Evidence of the offer: {grade}; its profit adds up to what was shown on customers whom "
+            "the choice was not learned from. What to try with all others is an "
             "assumption: test it against a control group. What is expected of a segment comes whatever is done. "
             "{method}"
         )

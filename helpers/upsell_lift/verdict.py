@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.reporting.findings import Check, Decision, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, language, number
-from helpers.upsell_lift.wording import round_size, title, total, verdict_text
+from helpers.upsell_lift.wording import round_size, title, to_everyone, total, verdict_text
 
 if TYPE_CHECKING:
     from helpers.upsell_lift.analyse import Analysis
@@ -62,7 +62,7 @@ class Verdict(Result):
     def numbers(self) -> dict[str, Number]:
         """Profits."""
         unit, found = language().currency, {}
-        for arm, value in self.analysis.to_all.items():
+        for arm, value in to_everyone(self.analysis).items():
             found[f"profit.all.{self.analysis.campaign.arms[arm]}"] = value_number(
                 value, unit, "upsell_lift.profit.all"
             )

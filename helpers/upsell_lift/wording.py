@@ -8,6 +8,8 @@ from helpers.reporting.words import _, interval, language, money, number, percen
 from helpers.upsell_lift.gates import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from helpers.upsell_lift.analyse import Analysis
     from helpers.upsell_lift.estimate import Effect
     from helpers.upsell_lift.policy import Value
@@ -70,6 +72,17 @@ def round_size(analysis: Analysis) -> int:
     rows = analysis.target.rows
     kept = analysis.target.contacted / len(rows) if len(rows) else 1.0
     return round(analysis.campaign.n * kept)
+
+
+def to_everyone(analysis: Analysis) -> Mapping[int, Value]:
+    """Incremental profit a customer of each arm to all, by arm.
+
+    Where picking is advised it is that of the customers whom the picks were tested on, so that the two can be compared; elsewhere that
+    of all customers, which is known best.
+    """
+    if analysis.action == "target" and analysis.proof is not None:
+        return analysis.proof.everyone
+    return analysis.to_all
 
 
 def total(analysis: Analysis) -> Value | None:

@@ -62,6 +62,29 @@ def test_policies_side_by_side_differ_by_the_lead_that_is_printed_beside_them(ta
     np.testing.assert_allclose(picking - others["profit"].astype(float), others["lead"].astype(float), rtol=1e-9)
 
 
+@pytest.mark.parametrize("source", ["targeted", "demo"])
+def test_the_list_reaches_as_many_as_the_tested_choice_and_expects_no_more_than_that_earned(source, request):
+    analysis = request.getfixturevalue(source)
+    analysis = analysis[0] if source == "demo" else analysis
+    rows = analysis.target.rows
+    assert len(rows) <= round(analysis.proof.share * analysis.campaign.n)
+    contacted = rows.loc[~rows["holdout"], "expected_profit"].sum()
+    assert contacted == pytest.approx(findings(analysis).numbers["profit.round"].value, rel=1e-3)
+
+
+def test_an_offer_to_everyone_is_one_number_wherever_it_is_told(demo):
+    analysis, _truth = demo
+    numbers, tables = findings(analysis).numbers, upsell_lift.earnings(analysis).tables()
+    everyone = numbers["profit.all.offer"].value
+    assert tables["comparisons"]["profit"].iloc[1] == everyone
+    assert tables["profit_curve"]["profit"].iloc[-1] == pytest.approx(everyone * numbers["profit.round"].n)
+    assert f"Picking the right {100 * analysis.proof.share:.0f}%" in drawn(analysis)
+
+
+def test_where_the_verdict_speaks_of_all_customers_the_tested_ones_are_told_apart():
+    assert "of whom the verdict speaks" in drawn(analysed(campaign(effect=(4, 4, 4))))
+
+
 def test_every_number_of_the_headline_is_in_the_findings(targeted):
     numbers = findings(targeted).numbers
     n = numbers["profit.round"]
