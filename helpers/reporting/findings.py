@@ -125,7 +125,7 @@ class Result:
         return ""
 
     def cards(self) -> tuple[str, ...]:
-        """Ids of the four or so numbers that open the report. `<id>.change_last` is shown with `<id>`."""
+        """Ids of the four or so numbers that open the report. `<id>.change_year` and `.change_last` are shown with `<id>`."""
         return ()
 
     def definitions(self) -> dict[str, Definition]:

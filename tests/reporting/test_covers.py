@@ -43,6 +43,16 @@ def test_the_period_before_stands_beside_each_number():
     assert "-4.1% on the period before" in told
 
 
+def test_a_change_that_chance_may_have_made_is_called_so_and_a_year_ago_stands_first():
+    change = {
+        "arpu.change_year": Number(value=0.02, low=-0.03, high=0.07, unit="share", n=9, definition="arpu"),
+        "arpu.change_last": Number(value=0.14, low=0.05, high=0.23, unit="share", n=9, definition="arpu"),
+    }
+    told = text_of(study_page(brand=BRAND, period="2024-Q4", findings=[findings(numbers=findings().numbers | change)]))
+    assert told.index("+2.0% on a year ago, not significant") < told.index("+14.0% on the period before")
+    assert "+14.0% on the period before, not" not in told
+
+
 def test_a_number_that_was_blocked_or_meant_something_else_is_no_trend():
     other = {"arpu": Number(value=84.7, unit="GBP", n=2200, definition="another")}
     for before in (earlier(status="blocked"), earlier(numbers=other)):
