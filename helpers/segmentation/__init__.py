@@ -7,7 +7,7 @@ from helpers.segmentation.profiles import Profiles, profiles
 from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
 from helpers.segmentation.schemes import RFM, prove_scheme
 from helpers.segmentation.segments import Segmentation, rfm
-from helpers.segmentation.value import ValueSegments, simple_clv, value_segments
+from helpers.segmentation.value import ValueSegments, simple_value, value_segments
 
 __all__ = [
     "RFM",
@@ -27,7 +27,7 @@ __all__ = [
     "prove_scheme",
     "rfm",
     "scored",
-    "simple_clv",
+    "simple_value",
     "thresholds",
     "value_segments",
 ]

@@ -48,6 +48,21 @@ def test_every_customer_has_one_action_the_offer_before_the_playbook_and_the_hol
     assert [one.status for one in findings.checks if one.id == "summary.actions.once"] == ["pass"]
 
 
+def test_what_segments_may_bring_is_left_out_where_the_lifetime_values_are_held_back(tmp_path):
+    topics = (clv(status="blocked", reason="Its back-test failed."), trials(), offers(), segmentation())
+    parts, findings = page(world(tmp_path, topics=topics))
+    assert not [key for key in findings.numbers if key.startswith("action.") and key.endswith(".value")]
+    shown = parts["actions"].table()._repr_html_()
+    assert "is left out. Customer lifetime value: held back" in shown
+    assert "Expected of the segment" not in shown
+
+
+def test_what_segments_may_bring_by_the_simple_formula_is_called_so(tmp_path):
+    shown = page(world(tmp_path, topics=(segmentation(), offers())))[0]["actions"].table()._repr_html_()
+    assert "By the simple formula" in shown
+    assert "Expected of the segment" not in shown
+
+
 names = st.sampled_from([f"c{place}" for place in range(12)])
 
 
