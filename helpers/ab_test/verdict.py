@@ -102,11 +102,12 @@ class TestFindings(Result):
         return found
 
     def checks(self) -> list[Check]:
-        """Gates, then the plan, then each metric's p."""
+        """Gates, then the plan, then each metric's p where the gates passed."""
         found = [self._gate(place) for place in range(len(self.analysis.gates))]
         found += self._plan()
-        found += [check for one in self.analysis.judged for check in self._metric(one)]
-        return found
+        # Behind a gate that failed no metric may be read, so none of its p-values can pass.
+        judged = self.analysis.judged if self.analysis.sound else ()
+        return found + [check for one in judged for check in self._metric(one)]
 
     def decisions(self) -> list[Decision]:
         """The answer."""

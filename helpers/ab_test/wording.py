@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from helpers.ab_test.read import is_money
-from helpers.reporting.words import _, foreign, language, listing, money, number, percent
+from helpers.reporting.words import _, foreign, language, level_text, listing, money, number, percent
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -103,6 +103,28 @@ def how(one: Judged) -> str:
     if one.cell.uncapped is not one.cell.pair and one.cell.metric.cap_quantile:
         parts.append(_("capped at the {share} quantile").format(share=percent(one.cell.metric.cap_quantile)))
     return listing(parts, style="unit")
+
+
+def levels_text(one: Analysis) -> str:
+    """At which level the interval of each success metric of the shown variant stands."""
+    own = [row for row in one.judged if row.cell.variant == one.variant and row.cell.metric.role == "success"]
+    return listing(
+        (
+            _("{metric} {level}").format(metric=shown_metric(row.cell.metric), level=level_text(1 - row.effect.alpha))
+            for row in own
+        ),
+        style="unit",
+    )
+
+
+def joint_text(one: Analysis) -> str:
+    """What the levels of the intervals mean together: nothing where no metric is to succeed."""
+    if not (each := levels_text(one)):
+        return _("Each interval stands at {level} by itself.").format(level=level_text(1 - one.test.alpha))
+    names = {"holm": "Holm", "bonferroni": "Bonferroni", "bh": "Benjamini-Hochberg", "none": _("no adjustment")}
+    return _(
+        "Success metrics are judged together at {level} ({method}), each interval at its own level: {each}."
+    ).format(level=level_text(1 - one.test.alpha), method=names[one.test.method], each=each)
 
 
 def decision_text(one: Analysis, *, brief: bool = False) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from helpers.reporting.words import _, interval, number, percent, period_name, quantity
+from helpers.reporting.words import _, interval, level_text, number, percent, period_name, quantity
 
 if TYPE_CHECKING:
     from helpers.reporting.findings import Findings, Number
@@ -70,7 +70,7 @@ def _interval(found: Number) -> str:
     if found.low is None or found.high is None or found.level is None:
         return ""
     ends = interval(found.low, found.high, found.unit)
-    return _("{ends} ({level} interval)").format(ends=ends, level=percent(found.level, digits=0))
+    return _("{ends} ({level} interval)").format(ends=ends, level=level_text(found.level))
 
 
 def _changes(key: str, findings: Findings) -> list[str]:

@@ -135,6 +135,12 @@ def percent(value: float | None, *, digits: int = 1, signed: bool = False) -> st
     return numerals.percentage(value, digits=digits, locale=_active.get().locale, signed=signed)
 
 
+def level_text(value: float) -> str:
+    """The level of an interval: 95%, but 97.5% where several metrics share it."""
+    whole = abs(100 * value - round(100 * value)) < 1e-9  # noqa: PLR2004 - rounding
+    return percent(value, digits=0 if whole else 1)
+
+
 def day(value: date) -> str:
     """A date, such as `5 Nov 2024`."""
     return calendars.day(value, _active.get().locale)
