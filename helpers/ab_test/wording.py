@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from helpers.ab_test.read import is_money
-from helpers.reporting.words import _, foreign, language, level_text, listing, money, number, percent
+from helpers.reporting.words import _, day, foreign, language, level_text, listing, money, number, percent
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -30,6 +30,14 @@ def shown_metric(metric: Metric) -> str:
 def shown_test(test: Test) -> str:
     """A test as a reader sees it."""
     return foreign(test.title or test.id.replace("_", " ").capitalize())
+
+
+def dated_test(one: Analysis) -> str:
+    """A test with the days on which its units came: a report of one period may tell of a test of another."""
+    first, last = one.profile.first, one.profile.last
+    if first is None:
+        return shown_test(one.test)
+    return _("{test} ({first} to {last})").format(test=shown_test(one.test), first=day(first), last=day(last))
 
 
 def metric_unit(metric: Metric) -> str:
@@ -130,7 +138,7 @@ def joint_text(one: Analysis) -> str:
 def decision_text(one: Analysis, *, brief: bool = False) -> str:
     """The decision as one sentence; a headline names the first ground only."""
     test, verdict = one.test, one.verdict
-    facts = {"test": shown_test(test), "variant": foreign(one.variant or ""), "control": foreign(test.control)}
+    facts = {"test": dated_test(one), "variant": foreign(one.variant or ""), "control": foreign(test.control)}
     if one.answer == "explore":
         return _(
             "{test}: not registered beforehand, so no decision; what it shows is a lead for a registered test."

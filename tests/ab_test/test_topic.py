@@ -54,8 +54,8 @@ def test_a_broken_test_holds_back_no_other(demo):
     found = findings(demo)
     assert found.status == "blocked"
     assert [decision.id for decision in found.decisions] == ["checkout_2025.decision"]
-    assert "Checkout 2025: ship treatment" in found.headline
-    assert "Homepage 2025: no decision" in found.headline
+    assert "Checkout 2025 (5 May 2025 to 1 Jun 2025): ship treatment" in found.headline
+    assert "Homepage 2025 (5 May 2025 to 1 Jun 2025): no decision" in found.headline
     assert "Homepage" in found.reason
     assert "Checkout" not in found.reason
 
