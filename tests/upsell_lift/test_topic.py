@@ -85,6 +85,16 @@ def test_where_the_verdict_speaks_of_all_customers_the_tested_ones_are_told_apar
     assert "of whom the verdict speaks" in drawn(analysed(campaign(effect=(4, 4, 4))))
 
 
+def test_predictions_that_do_not_come_true_are_a_warning():
+    sound = analysed(campaign(seed=3))
+    bold = dataclasses.replace(sound, proof=dataclasses.replace(sound.proof, effect=sound.proof.effect + 9.0))
+    for analysis, status in ((sound, "pass"), (bold, "warn")):
+        parts = upsell_lift.heterogeneity(analysis)
+        (check,) = parts.checks()
+        assert (check.status, check.value >= 4) == (status, status == "pass")
+        assert ("came true in only" in parts.calibration()._repr_html_()) == (status == "warn")
+
+
 def test_every_number_of_the_headline_is_in_the_findings(targeted):
     numbers = findings(targeted).numbers
     n = numbers["profit.round"]
