@@ -30,6 +30,21 @@ def test_the_summary_opens_the_cover_with_its_headline_and_decisions():
     assert places == sorted(places)
 
 
+def test_untested_ideas_stand_last_and_are_called_so():
+    decisions = (
+        Decision(id="a", text="Lost: Spend nothing.", evidence="assumption"),
+        Decision(id="b", text="Offer the upgrade.", evidence="experiment"),
+    )
+    summary = findings(topic="summary", decisions=decisions)
+    html = study_page(brand=BRAND, period="2024-Q4", findings=[findings(), summary])
+    told = text_of(html)
+    assert told.index("Offer the upgrade.") < told.index("Customer pulse") < told.index("Ideas to test")
+    assert told.index("Untested: no experiment") < told.index("Lost: Spend nothing.")
+    assert html.count("<dt>") == 1
+    alone = study_page(brand=BRAND, period="2024-Q4", findings=[findings(topic="summary", decisions=decisions[:1])])
+    assert "What to do" not in text_of(alone)
+
+
 def test_what_was_skipped_stands_last_with_its_reason():
     skipped = Findings(client="acme", period="2024-Q4", topic="ab_test", status="skipped", reason="No experiments.")
     told = text_of(study_page(brand=BRAND, period="2024-Q4", findings=[skipped, findings()]))
