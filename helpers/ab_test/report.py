@@ -141,7 +141,7 @@ class Tests(Result):
             if failed
             else _("All gates passed")
         )
-        foot = _("A p-value below its limit says that chance alone hardly makes such data. The split's limit is {p}.")
+        foot = _("A p-value below its limit says that chance alone hardly makes such data. The split’s limit is {p}.")
         return table(
             frame, columns, title=title, foot=foot.format(p=number(SRM_ALPHA, digits=4)), rows=40, strong=failed
         )

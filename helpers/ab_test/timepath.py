@@ -115,7 +115,7 @@ class Path(Result):
             "lift": Column(label=_("Lift"), kind="signed_share", low="low", high="high"),
         }
         title = _("{test}: each week by itself").format(test=shown_test(self.analysis.test))
-        foot = _("Each week's interval stands at {level} by itself.").format(level=percent(1 - ALPHA, digits=0))
+        foot = _("Each week’s interval stands at {level} by itself.").format(level=percent(1 - ALPHA, digits=0))
         return table(self.weeks, columns, title=title, foot=foot, rows=26)
 
     def figure(self) -> Figure:

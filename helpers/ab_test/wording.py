@@ -66,7 +66,7 @@ def lift_text(one: Judged) -> str:
         return why_not(one)
     ends = bounded(lift)
     if ends[0] is None:
-        return _("{lift} (no bounds: the control's value may be zero)").format(lift=percent(lift.value, signed=True))
+        return _("{lift} (no bounds: the control’s value may be zero)").format(lift=percent(lift.value, signed=True))
     return _("{lift} ({low} to {high})").format(
         lift=percent(lift.value, signed=True),
         low=percent(ends[0], signed=True),
@@ -83,8 +83,8 @@ def why_not(one: Judged) -> str:
         "zero_denominator": _("nothing to divide by"),
         "empty_stratum": _("an empty group"),
         "missing_pair": _("no value"),
-        "control_near_zero": _("the control's value may be zero"),
-        "control_zero": _("the control's value is zero"),
+        "control_near_zero": _("the control’s value may be zero"),
+        "control_zero": _("the control’s value is zero"),
     }
     return reasons.get(str(one.effect.reason), _("no value"))
 
@@ -92,10 +92,10 @@ def why_not(one: Judged) -> str:
 def how(one: Judged) -> str:
     """How a metric was measured and tested."""
     ways = {
-        "welch": _("Welch's test") if one.cell.pair.log else _("Welch's test with Fieller's interval"),
+        "welch": _("Welch’s test") if one.cell.pair.log else _("Welch’s test with Fieller’s interval"),
         "score": _("score test, since counts are small"),
         "permutation": _("permutation test, since values are skewed"),
-        "beyond": _("Welch's test, beyond the range it was proven for"),
+        "beyond": _("Welch’s test, beyond the range it was proven for"),
     }
     parts = [ways[one.cell.way]]
     if "crv3" in one.cell.pair.method:

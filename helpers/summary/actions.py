@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -245,7 +246,7 @@ def actions(sources: Sources) -> Actions:
 
 def slug(name: str) -> str:
     """A segment's name as part of an id; `none` for those in no segment."""
-    return "".join(letter if letter.isalnum() else "_" for letter in name.lower().replace("'", "")) or "none"
+    return "".join(letter if letter.isalnum() else "_" for letter in re.sub("['’]", "", name.lower())) or "none"
 
 
 def _segments(sources: Sources) -> pd.DataFrame | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from helpers.reporting.words import _, interval, language, money, number, percent
+from helpers.reporting.words import _, chance, interval, language, money, number, percent
 from helpers.upsell_lift.gates import shown
 
 if TYPE_CHECKING:
@@ -90,13 +90,6 @@ def total(analysis: Analysis) -> Value | None:
     if analysis.action == "target" and analysis.proof is not None:
         return analysis.proof.value
     return analysis.to_all.get(analysis.arm)
-
-
-def chance(p: float) -> str:
-    """A probability that is never printed as certain."""
-    if p < 0.001:  # noqa: PLR2004 - a tenth of a percent
-        return _("under {share}").format(share=percent(0.001))
-    return _("over {share}").format(share=percent(0.999)) if p > 0.999 else percent(p)  # noqa: PLR2004
 
 
 def verdict_text(analysis: Analysis) -> str:

@@ -229,9 +229,16 @@ def test_a_decline_of_the_whole_base_shows_under_frozen_thresholds_only(ledger):
         ]
     sizes = migrate(ledger(rows), months=6).sizes.set_index("segment")
     share = sizes / sizes.sum()
-    weak = ["At Risk", "Can't Lose", "Hibernating", "Lost", "About to Sleep", "Needs Attention"]
+    weak = ["At Risk", "Can’t Lose", "Hibernating", "Lost", "About to Sleep", "Needs Attention"]
     assert share.loc[weak, "frozen"].sum() > share.loc[weak, "before"].sum() + 0.2
     assert abs(share.loc[weak, "requantiled"].sum() - share.loc[weak, "before"].sum()) < 0.15
+
+
+def test_a_playbook_may_be_typed_with_a_straight_apostrophe():
+    summary = pd.DataFrame({"segment": ["Can’t Lose"], "customers": [3]})
+    content = {"Can't Lose": {"action": "Call them."}}
+    found = segmentation.playbook(content, summary, segments=["Can’t Lose", "Lost"], path="playbook.yaml")
+    assert found.entries["action"].tolist() == ["Call them."]
 
 
 def value(customers, **changes):

@@ -92,7 +92,12 @@ def test_a_list_that_is_not_advised_gives_nobody_an_action(tmp_path):
 
 
 def test_names_of_segments_make_ids():
-    assert (slug("Can't Lose"), slug("At Risk"), slug("")) == ("cant_lose", "at_risk", "none")
+    assert (slug("Can’t Lose"), slug("Can't Lose"), slug("At Risk"), slug("")) == (
+        "cant_lose",
+        "cant_lose",
+        "at_risk",
+        "none",
+    )
 
 
 def test_the_change_is_the_pulses_bridge(tmp_path):

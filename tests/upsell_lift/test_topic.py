@@ -11,7 +11,9 @@ from helpers import upsell_lift
 from helpers.data.load import load_tables
 from helpers.errors import TopicSkippedError
 from helpers.params import ROOT, expand, load_params
+from helpers.reporting.cards import cards
 from helpers.reporting.export import write_json, write_parquet
+from helpers.reporting.findings import Findings
 from helpers.upsell_lift.target import stamp, target_list
 from helpers.upsell_lift.topic import Params
 from tests.upsell_lift.pipe import OUTCOMES, analysed, campaign, drawn, findings, params
@@ -93,6 +95,13 @@ def test_predictions_that_do_not_come_true_are_a_warning():
         (check,) = parts.checks()
         assert (check.status, check.value >= 4) == (status, status == "pass")
         assert ("came true in only" in parts.calibration()._repr_html_()) == (status == "warn")
+
+
+def test_the_chance_of_a_loss_is_told_alike_in_sentence_and_card(demo):
+    found = findings(demo[0])
+    assert found.numbers["profit.p_loss"].value < 0.001
+    assert "the chance of a loss is under 0.1%" in found.headline
+    assert [card.value for card in cards(found) if card.name == "Chance of a loss"] == ["under 0.1%"]
 
 
 def test_every_number_of_the_headline_is_in_the_findings(targeted):
@@ -343,8 +352,11 @@ def test_the_moment_comes_from_the_purchase_process_where_that_is_known(targeted
 
 def test_a_missing_purchase_process_is_said(targeted):
     found = upsell_lift.timing(targeted.target, None, horizon_months=24)
-    assert "is missing" in found.sentence().text
+    assert found.sentence().text.endswith("is missing: customer lifetime value was not run for this study.")
     assert found.table()._repr_html_() == ""
+    held = Findings(client="c", period="all", topic="clv", status="blocked", reason="Its back-test failed.")
+    told = upsell_lift.timing(targeted.target, None, horizon_months=24, source=held).sentence().text
+    assert told.endswith("customer lifetime value, is held back. Its back-test failed.")
 
 
 # The demo.
