@@ -193,9 +193,9 @@ class Actions(Result):
         rest = kinds[kinds["kind"] == "rest"].drop_duplicates("segment").set_index("segment")["action"]
         rows["action"] = rest.reindex(rows.index).fillna("–")
         # Those in no segment are no segment: they come last.
-        rows = rows.assign(size=by.size()).reset_index()
-        rows = rows.sort_values(["value", "size"], ascending=False, na_position="last", kind="stable")
-        return rows.drop(columns="size").reset_index(drop=True)
+        rows = rows.assign(size=by.size(), named=rows.index != "").reset_index()
+        rows = rows.sort_values(["named", "value", "size"], ascending=False, na_position="last", kind="stable")
+        return rows.drop(columns=["size", "named"]).reset_index(drop=True)
 
     def _grade(self) -> str:
         offered = self.customers.loc[self.customers["kind"] == "offer", "evidence"]

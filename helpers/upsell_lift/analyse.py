@@ -149,7 +149,7 @@ def analyse(
     choice, profit = _chosen(campaign, design, gamma, to_all, action, arm, seed=seed)
     tested = None
     if action == "target" and proof is not None:
-        choice, tested = as_tested(choice, profit, campaign.unit, share=proof.share), proof.value.value * campaign.n
+        choice, tested = as_tested(choice, profit, campaign.unit, share=proof.share), proof.value.value
         profit = np.where(choice > 0, profit, 0.0)
     return Analysis(
         campaign=campaign,

@@ -67,9 +67,9 @@ def target_list(
         reasons: Why, in words, shape (n,).
         holdout: Share of the listed customers to be held out, at least one of them.
         salt: Of the draw, such as campaign and seed: the same list holds out the same customers in every run.
-        tested: Profit of all customers of the campaign that a choice like this one brought those it was not learned from. What is
-            expected of the listed is brought to it, so that those contacted add up to what was shown: predictions of the very
-            customers who were learned from promise too much.
+        tested: Profit a customer of the campaign that a choice like this one brought those it was not learned from. What is expected
+            of the listed is brought to it, so that those contacted add up to the round's profit: predictions of the very customers who
+            were learned from promise too much.
     """
     listed = np.flatnonzero(choice > 0)
     listed = listed[np.lexsort((units[listed], -profit[listed]))]
@@ -79,7 +79,8 @@ def target_list(
         out[np.argsort(draw, kind="stable")[: max(1, round(holdout * len(listed)))]] = True
     expected = profit[listed]
     if tested is not None and (promised := float(expected[~out].sum())) > 0:
-        expected = expected * (tested * float((~out).mean()) / promised)
+        # As many customers as the headline counts: all but the share that is held out.
+        expected = expected * (tested * round(len(units) * float((~out).mean())) / promised)
     rows = pd.DataFrame(
         {
             "customer": units[listed],

@@ -52,6 +52,7 @@ def test_what_segments_may_bring_is_left_out_where_the_lifetime_values_are_held_
     topics = (clv(status="blocked", reason="Its back-test failed."), trials(), offers(), segmentation())
     parts, findings = page(world(tmp_path, topics=topics))
     assert not [key for key in findings.numbers if key.startswith("action.") and key.endswith(".value")]
+    assert parts["actions"].by_segment()["segment"].tolist() == ["Best", "Gone", ""]
     shown = parts["actions"].table()._repr_html_()
     assert "is left out. Customer lifetime value: held back" in shown
     assert "Expected of the segment" not in shown
