@@ -67,7 +67,7 @@ class Beliefs(Result):
             "loss_keep": Column(label=_("Expected loss if not"), kind="share"),
         }
         said = "; ".join(prior_words(name, prior) for name, prior in self.priors.items())
-        foot = _("{level} intervals. Losses are shares of the control's value. Prior: {priors}.").format(
+        foot = _("{level} intervals. Losses are shares of the control’s value. Prior: {priors}.").format(
             level=percent(self.level, digits=0), priors=said or "–"
         )
         frame = self.rows.assign(chance=[_chance(value) for value in self.rows["p_better"]])

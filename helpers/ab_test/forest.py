@@ -8,7 +8,7 @@ import pandas as pd
 
 from helpers.ab_test.report import state_words
 from helpers.ab_test.shown import Shown
-from helpers.ab_test.wording import bounded, lift_text, shown_metric, shown_test
+from helpers.ab_test.wording import bounded, joint_text, lift_text, shown_metric, shown_test
 from helpers.reporting.figures import Figure, Theme, figure, label
 from helpers.reporting.tables import Column, table
 from helpers.reporting.words import _, foreign, listing, number, percent
@@ -85,9 +85,9 @@ def _forest(one: Analysis) -> Figure:
         subtitle=_("{test}: change against {control}, with interval; an interval clear of zero shows an effect").format(
             test=shown_test(one.test), control=foreign(one.test.control)
         ),
-        foot=_(
-            "n = {n} units. Intervals of metrics that decide hold together at {level}; the others are at their own."
-        ).format(n=number(one.profile.units), level=percent(1 - one.test.alpha, digits=0)),
+        foot=_("n = {n} units. {levels} Guardrails and other metrics: each by itself.").format(
+            n=number(one.profile.units), levels=joint_text(one)
+        ),
         alt=listing((f"{name} {lift_text(own)}" for name, own in zip(names, rows, strict=True)), style="unit"),
         data=table(frame, columns, title=_("Lift of every metric"), rows=40),
         height=max(1.5, 0.62 * len(rows) + 0.7),

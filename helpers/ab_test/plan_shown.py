@@ -166,7 +166,7 @@ def sizes(plan: Plan) -> Table:
     else:
         foot = _("Days are unknown, since the test’s rows hold no dates.")
     if any(metric.role == "guardrail" for metric, _spread in basis.metrics):
-        foot += " " + _("A guardrail's row is about its margin: units that show that it loses no more.")
+        foot += " " + _("A guardrail’s row is about its margin: units that show that it loses no more.")
     if basis.left_out:
         names = listing(shown_metric(metric) for metric in basis.left_out)
         foot += " " + _("Not planned, since their level may be zero: {names}.").format(names=names)

@@ -14,6 +14,7 @@ from helpers.ab_test.wording import (
     bounded,
     decision_text,
     how,
+    joint_text,
     meaning,
     shown_metric,
     shown_test,
@@ -23,7 +24,7 @@ from helpers.ab_test.wording import (
 )
 from helpers.reporting.findings import Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, number
 from helpers.stats.split import SRM_ALPHA
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Tests(Result):
             if failed
             else _("All gates passed")
         )
-        foot = _("A p-value below its limit says that chance alone hardly makes such data. The split's limit is {p}.")
+        foot = _("A p-value below its limit says that chance alone hardly makes such data. The split’s limit is {p}.")
         return table(
             frame, columns, title=title, foot=foot.format(p=number(SRM_ALPHA, digits=4)), rows=40, strong=failed
         )
@@ -250,14 +251,9 @@ def _metrics_table(one: Analysis) -> Table:
         **({"uncapped": Column(label=_("Not capped"), kind="signed_share")} if caps else {}),
     }
     foot = _(
-        "n = {n} units. Intervals of metrics that decide hold together at {level} ({method}). Not adjusted: without what was "
-        "known before the test."
-    ).format(n=number(one.profile.units), level=percent(1 - one.test.alpha, digits=0), method=_method(one))
+        "n = {n} units. {levels} Guardrails and other metrics: each by itself. Not adjusted: without what was known before the "
+        "test."
+    ).format(n=number(one.profile.units), levels=joint_text(one))
     strong = tuple(place for place, own in enumerate(one.judged) if own.cell.metric.role == "success")
     title = _("{test}: every metric").format(test=shown_test(one.test))
     return table(pd.DataFrame(rows), columns, title=title, foot=foot, rows=40, strong=strong)
-
-
-def _method(one: Analysis) -> str:
-    names = {"holm": "Holm", "bonferroni": "Bonferroni", "bh": "Benjamini-Hochberg", "none": _("no adjustment")}
-    return names[one.test.method]

@@ -19,6 +19,7 @@ from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Check, Result
 from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _, day, number, percent
+from helpers.stats.intervals import quantile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -77,11 +78,19 @@ class Path(Result):
         text = (
             _("{test}: the lift changes by {slope} a week; what it settles at is not what it began with.")
             if changes
-            else _("{test}: the lift is steady from week to week ({slope} a week, p {p}).")
+            # Few weeks show only large changes, so that none is seen says little.
+            else _(
+                "{test}: in {n} weeks no change of the lift over time could be seen ({slope} a week, {low} to {high}; p {p}). "
+                "Whatever lies within that may still be."
+            )
         )
+        slope, half = self.slope[0], quantile(1 - ALPHA) * self.slope[1]
         message = text.format(
             test=shown_test(self.analysis.test),
-            slope=percent(self.slope[0], signed=True),
+            n=number(len(self.weeks)),
+            slope=percent(slope, signed=True),
+            low=percent(slope - half, signed=True),
+            high=percent(slope + half, signed=True),
             p=small(self.slope_p),
         )
         return [
@@ -106,7 +115,7 @@ class Path(Result):
             "lift": Column(label=_("Lift"), kind="signed_share", low="low", high="high"),
         }
         title = _("{test}: each week by itself").format(test=shown_test(self.analysis.test))
-        foot = _("Each week's interval stands at {level} by itself.").format(level=percent(1 - ALPHA, digits=0))
+        foot = _("Each week’s interval stands at {level} by itself.").format(level=percent(1 - ALPHA, digits=0))
         return table(self.weeks, columns, title=title, foot=foot, rows=26)
 
     def figure(self) -> Figure:

@@ -84,10 +84,10 @@ class TestFindings(Result):
         test = self.analysis.test
         found = {
             "ab_test.units": Definition(name=_("Units"), text=_("Units that were assigned to a variant.")),
-            "ab_test.difference": Definition(name=_("Difference"), text=_("The variant's value less the control's.")),
-            "ab_test.control": Definition(name=_("Control's value"), text=_("As adjusted for what was known before.")),
+            "ab_test.difference": Definition(name=_("Difference"), text=_("The variant’s value less the control’s.")),
+            "ab_test.control": Definition(name=_("Control’s value"), text=_("As adjusted for what was known before.")),
             "ab_test.treatment": Definition(
-                name=_("Variant's value"), text=_("As adjusted for what was known before.")
+                name=_("Variant’s value"), text=_("As adjusted for what was known before.")
             ),
         }
         unusable = "" if self.analysis.sound else " " + _("A gate failed: this number must not be used.")
@@ -95,18 +95,19 @@ class TestFindings(Result):
             head = _("{metric}, {variant} against {control}").format(
                 metric=shown_metric(one.cell.metric).lower(), variant=one.cell.variant, control=test.control
             )
-            text = _("{test}. Difference over the control's value; {how}.").format(test=shown_test(test), how=how(one))
+            text = _("{test}. Difference over the control’s value; {how}.").format(test=shown_test(test), how=how(one))
             found[f"{test.id}.{one.cell.key}.lift"] = Definition(
                 name=_("Lift of {head}").format(head=head), text=text + unusable
             )
         return found
 
     def checks(self) -> list[Check]:
-        """Gates, then the plan, then each metric's p."""
+        """Gates, then the plan, then each metric's p where the gates passed."""
         found = [self._gate(place) for place in range(len(self.analysis.gates))]
         found += self._plan()
-        found += [check for one in self.analysis.judged for check in self._metric(one)]
-        return found
+        # Behind a gate that failed no metric may be read, so none of its p-values can pass.
+        judged = self.analysis.judged if self.analysis.sound else ()
+        return found + [check for one in judged for check in self._metric(one)]
 
     def decisions(self) -> list[Decision]:
         """The answer."""

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from helpers.ab_test.read import is_money
-from helpers.reporting.words import _, foreign, language, listing, money, number, percent
+from helpers.reporting.words import _, day, foreign, language, level_text, listing, money, number, percent
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -30,6 +30,14 @@ def shown_metric(metric: Metric) -> str:
 def shown_test(test: Test) -> str:
     """A test as a reader sees it."""
     return foreign(test.title or test.id.replace("_", " ").capitalize())
+
+
+def dated_test(one: Analysis) -> str:
+    """A test with the days on which its units came: a report of one period may tell of a test of another."""
+    first, last = one.profile.first, one.profile.last
+    if first is None:
+        return shown_test(one.test)
+    return _("{test} ({first} to {last})").format(test=shown_test(one.test), first=day(first), last=day(last))
 
 
 def metric_unit(metric: Metric) -> str:
@@ -58,7 +66,7 @@ def lift_text(one: Judged) -> str:
         return why_not(one)
     ends = bounded(lift)
     if ends[0] is None:
-        return _("{lift} (no bounds: the control's value may be zero)").format(lift=percent(lift.value, signed=True))
+        return _("{lift} (no bounds: the control’s value may be zero)").format(lift=percent(lift.value, signed=True))
     return _("{lift} ({low} to {high})").format(
         lift=percent(lift.value, signed=True),
         low=percent(ends[0], signed=True),
@@ -75,8 +83,8 @@ def why_not(one: Judged) -> str:
         "zero_denominator": _("nothing to divide by"),
         "empty_stratum": _("an empty group"),
         "missing_pair": _("no value"),
-        "control_near_zero": _("the control's value may be zero"),
-        "control_zero": _("the control's value is zero"),
+        "control_near_zero": _("the control’s value may be zero"),
+        "control_zero": _("the control’s value is zero"),
     }
     return reasons.get(str(one.effect.reason), _("no value"))
 
@@ -84,10 +92,10 @@ def why_not(one: Judged) -> str:
 def how(one: Judged) -> str:
     """How a metric was measured and tested."""
     ways = {
-        "welch": _("Welch's test") if one.cell.pair.log else _("Welch's test with Fieller's interval"),
+        "welch": _("Welch’s test") if one.cell.pair.log else _("Welch’s test with Fieller’s interval"),
         "score": _("score test, since counts are small"),
         "permutation": _("permutation test, since values are skewed"),
-        "beyond": _("Welch's test, beyond the range it was proven for"),
+        "beyond": _("Welch’s test, beyond the range it was proven for"),
     }
     parts = [ways[one.cell.way]]
     if "crv3" in one.cell.pair.method:
@@ -105,10 +113,32 @@ def how(one: Judged) -> str:
     return listing(parts, style="unit")
 
 
+def levels_text(one: Analysis) -> str:
+    """At which level the interval of each success metric of the shown variant stands."""
+    own = [row for row in one.judged if row.cell.variant == one.variant and row.cell.metric.role == "success"]
+    return listing(
+        (
+            _("{metric} {level}").format(metric=shown_metric(row.cell.metric), level=level_text(1 - row.effect.alpha))
+            for row in own
+        ),
+        style="unit",
+    )
+
+
+def joint_text(one: Analysis) -> str:
+    """What the levels of the intervals mean together: nothing where no metric is to succeed."""
+    if not (each := levels_text(one)):
+        return _("Each interval stands at {level} by itself.").format(level=level_text(1 - one.test.alpha))
+    names = {"holm": "Holm", "bonferroni": "Bonferroni", "bh": "Benjamini-Hochberg", "none": _("no adjustment")}
+    return _(
+        "Success metrics are judged together at {level} ({method}), each interval at its own level: {each}."
+    ).format(level=level_text(1 - one.test.alpha), method=names[one.test.method], each=each)
+
+
 def decision_text(one: Analysis, *, brief: bool = False) -> str:
     """The decision as one sentence; a headline names the first ground only."""
     test, verdict = one.test, one.verdict
-    facts = {"test": shown_test(test), "variant": foreign(one.variant or ""), "control": foreign(test.control)}
+    facts = {"test": dated_test(one), "variant": foreign(one.variant or ""), "control": foreign(test.control)}
     if one.answer == "explore":
         return _(
             "{test}: not registered beforehand, so no decision; what it shows is a lead for a registered test."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -14,11 +15,15 @@ from helpers.ab_test.read import is_money
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.shrink import winner
 from helpers.ab_test.wording import shown_metric, shown_test
-from helpers.reporting.findings import Definition, Number, Result
+from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, language, money, number, percent
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    import ibis.expr.types as ir
+
     from helpers.ab_test.analyse import Analysis
     from helpers.ab_test.judge import Judged
 
@@ -31,20 +36,23 @@ class Worth(Result):
     """Monthly effect of rolling out, of all sound tests with a metric in money.
 
     Attributes:
-        rows: `id`, `name`, `reached` units a month, `raw`, `raw_low`, `raw_high`, `shrunk`, `shrunk_low`, `shrunk_high` in
-            margin a month; `through` is empty, or `clv` where new customers are counted at their lifetime value.
+        rows: `id`, `name`, `reached` units a month, `raw`, `raw_low`, `raw_high`, `shrunk`, `shrunk_low`, `shrunk_high` in profit a
+            month; `guessed` where the units a month are the test's own; `through` is empty, or `clv` where new customers are
+            counted at their lifetime value.
         margin: Share of revenue that is margin.
         level: Coverage of the intervals.
+        customers: Customers a month who order; infinite where that is not known.
         otherwise: What is said where no test is in money; nothing where there is no test.
     """
 
     rows: pd.DataFrame
     margin: float
     level: float
+    customers: float = math.inf
     otherwise: str = ""
 
     def numbers(self) -> dict[str, Number]:
-        """Raw and shrunk margin a month."""
+        """Raw and shrunk profit a month."""
         found = {}
         for row in self.rows.to_dict("records"):
             for part in ("raw", "shrunk"):
@@ -70,9 +78,27 @@ class Worth(Result):
             "drawn towards the prior, since a test that was picked for looking good overstates."
         ).format(margin=margin)
         return {
-            "ab_test.monthly.raw": Definition(name=_("Margin a month, raw"), text=text),
-            "ab_test.monthly.shrunk": Definition(name=_("Margin a month, shrunk"), text=drawn),
+            "ab_test.monthly.raw": Definition(name=_("Profit a month, raw"), text=text),
+            "ab_test.monthly.shrunk": Definition(name=_("Profit a month, shrunk"), text=drawn),
         }
+
+    def checks(self) -> list[Check]:
+        """Whether units a month that nobody registered are more than the client's customers."""
+        beyond = self.rows[self.rows["guessed"].astype(bool) & (self.rows["reached"] > self.customers)]
+        text = _(
+            "{name}: counted for {reached} units a month, as fast as the test took them in, while {customers} customers a month "
+            "order. If the roll-out reaches fewer, say so by eligible_per_month."
+        )
+        return [
+            Check(
+                id=f"{row['id']}.reached",
+                status="warn",
+                value=row["reached"],
+                threshold=f"<= {self.customers:.0f}",
+                message=text.format(name=row["name"], reached=number(row["reached"]), customers=number(self.customers)),
+            )
+            for row in beyond.to_dict("records")
+        ]
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """All rows."""
@@ -85,12 +111,12 @@ class Worth(Result):
         row = self.rows.iloc[0]
         text = (
             _(
-                "{name}: expect a margin of {shrunk} ({low} to {high}) a month from {reached} units; the test by itself says "
+                "{name}: expect a profit of {shrunk} ({low} to {high}) a month from {reached} units; the test by itself says "
                 "{raw}."
             )
             if row["monthly"]
             else _(
-                "{name}: expect a margin of {shrunk} ({low} to {high}) from the {reached} units that it reaches; the test by "
+                "{name}: expect a profit of {shrunk} ({low} to {high}) from the {reached} units that it reaches; the test by "
                 "itself says {raw}."
             )
         )
@@ -114,7 +140,7 @@ class Worth(Result):
             "name": Column(label=_("Test and metric")),
             "reached": Column(label=_("Units reached"), kind="number"),
             "shrunk": Column(
-                label=_("Margin, shrunk, {currency}").format(currency=unit), kind="money", low="shrunk_low",
+                label=_("Profit, shrunk, {currency}").format(currency=unit), kind="money", low="shrunk_low",
                 high="shrunk_high",
             ),
             "raw": Column(
@@ -130,9 +156,15 @@ class Worth(Result):
 
 
 def worth(
-    analyses: tuple[Analysis, ...], *, margin: float, level: float = 0.90, new_customer: pd.DataFrame | None = None
+    analyses: tuple[Analysis, ...],
+    *,
+    margin: float,
+    level: float = 0.90,
+    new_customer: pd.DataFrame | None = None,
+    orders: ir.Table | None = None,
+    until: datetime | None = None,
 ) -> Worth:
-    """Monthly margin of a roll-out.
+    """Monthly profit of a roll-out.
 
     Where the number that a roll-out reaches is not registered, it is the test's own traffic a month; without dates, 1,000 units.
 
@@ -142,6 +174,8 @@ def worth(
         level: Coverage of the intervals.
         new_customer: The table of that name of the CLV findings, where there is one: `month`, `value` (cumulative margin of a new
             customer), `low`, `high`. Its last month is what each customer counts whom the treatment converts.
+        orders: Kept orders, whose customers a month the test's own traffic is held against.
+        until: First moment after the last month of these.
     """
     rows = []
     for one in analyses:
@@ -169,11 +203,26 @@ def worth(
         "n",
         "reached",
         "monthly",
+        "guessed",
         "prior",
         *(f"{part}{end}" for part in ("raw", "shrunk") for end in ("", "_low", "_high")),
     ]
     none = _("No test that may be read has a metric in money, so none is turned into money.") if analyses else ""
-    return Worth(rows=pd.DataFrame(rows, columns=columns), margin=margin, level=level, otherwise=none)
+    return Worth(
+        rows=pd.DataFrame(rows, columns=columns),
+        margin=margin,
+        level=level,
+        customers=math.inf if orders is None or until is None else ordering(orders, until),
+        otherwise=none,
+    )
+
+
+def ordering(orders: ir.Table, until: datetime) -> float:
+    """Customers who ordered in the month before a moment."""
+    recent = orders.filter(
+        (orders.kind == "order") & (orders.ordered_at < until) & (orders.ordered_at >= until - timedelta(days=MONTH))
+    )
+    return float(recent.customer_id.nunique().execute())
 
 
 def reached(one: Analysis) -> float:
@@ -215,6 +264,7 @@ def _row(
         "n": effect.n_control + effect.n_treatment,
         "reached": units,
         "monthly": bool(one.test.eligible_per_month or one.profile.days),
+        "guessed": bool(not one.test.eligible_per_month and one.profile.days),
         "prior": prior_words(shown_test(one.test), prior),
         **_ends(
             "raw",

@@ -93,7 +93,7 @@ class ContractModel(Result):
                 name=_("Retention of the last period"),
                 text=_(
                     "(customers at the end - new ones) / customers at the start, over the {days} days up to {day}; who changes "
-                    "the plan or comes back within them is retained. Wilson's interval."
+                    "the plan or comes back within them is retained. Wilson’s interval."
                 ).format(days=number(round(self.base.span)), day=day(self.base.as_of.date())),
             )
         }

@@ -80,7 +80,7 @@ class ContractValue(Result):
         low, high = self._ends(self.total)
         return _(
             "The {n} active contracts are expected to bring {value} of margin within {months} months ({interval}, {level} "
-            "interval), today's money; {share} of them are expected to renew next time."
+            "interval), today’s money; {share} of them are expected to renew next time."
         ).format(
             n=number(self.n),
             value=money(float(self.contracts["value"].sum()), compact=True),
@@ -172,7 +172,7 @@ class ContractValue(Result):
                 status="warn" if farther else "pass",
                 value=self.horizon_months,
                 threshold=_("up to {months} months").format(months=number(self.observed_days / MONTH)),
-                message=_("The horizon is longer than the oldest contract: what lies beyond rests on the model's form.")
+                message=_("The horizon is longer than the oldest contract: what lies beyond rests on the model’s form.")
                 if farther
                 else _("The oldest contract is as old as the horizon is long."),
             )

@@ -118,13 +118,13 @@ class Economics(Result):
         if self.cac is None:
             return _("What they cost today is not known (economics.cac).")
         if self.payback is None:
-            return _("Today's cost of {cac} is not earned back within {months} months.").format(
+            return _("Today’s cost of {cac} is not earned back within {months} months.").format(
                 cac=money(self.cac), months=number(self.horizon_months)
             )
         if self.payback == 0:
-            return _("Today's cost of {cac} is earned back by the first order.").format(cac=money(self.cac))
+            return _("Today’s cost of {cac} is earned back by the first order.").format(cac=money(self.cac))
         months = plural("{count} month", "{count} months", self.payback)
-        return _("Today's cost of {cac} is earned back after {months}.").format(cac=money(self.cac), months=months)
+        return _("Today’s cost of {cac} is earned back after {months}.").format(cac=money(self.cac), months=months)
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """The curve."""

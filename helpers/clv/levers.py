@@ -72,7 +72,7 @@ class Levers(Result):
         return {
             f"lever.{lever}": Definition(
                 name=name,
-                text=_("Change of the expected margin of today's customers within {months} months.").format(
+                text=_("Change of the expected margin of today’s customers within {months} months.").format(
                     months=number(self.horizon_months)
                 ),
             )

@@ -137,8 +137,8 @@ class Model(Result):
                     value=self.left_out,
                     threshold="0",
                     message=plural(
-                        "{count} customer's repeat orders are worth nothing or less; the base's mean order is used.",
-                        "{count} customers' repeat orders are worth nothing or less; the base's mean order is used.",
+                        "{count} customer’s repeat orders are worth nothing or less; the base’s mean order is used.",
+                        "{count} customers’ repeat orders are worth nothing or less; the base’s mean order is used.",
                         self.left_out,
                     ),
                 )

@@ -73,7 +73,7 @@ class Prediction(Result):
         low, high = self._ends(self.total)
         return _(
             "The {n} customers of today are expected to bring {value} of margin within {months} months "
-            "({interval}, {level} interval), today's money."
+            "({interval}, {level} interval), today’s money."
         ).format(
             n=number(self.n),
             value=money(float(self.customers["value"].sum()), compact=True),
@@ -143,7 +143,7 @@ class Prediction(Result):
                 status="warn" if farther else "pass",
                 value=self.horizon_months,
                 threshold=_("up to {months} months").format(months=number(self.observed_days / MONTH)),
-                message=_("The horizon is longer than the log: what lies beyond rests on the model's form.")
+                message=_("The horizon is longer than the log: what lies beyond rests on the model’s form.")
                 if farther
                 else _("The log is as long as the horizon."),
             )

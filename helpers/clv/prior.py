@@ -93,7 +93,7 @@ class Prior(Result):
             if self.checks()[0].status == "pass"
             else _("The priors hardly had room for this client"),
             subtitle=_(
-                "This log's figures among those of clients drawn from the priors; bars hold the middle {level}"
+                "This log’s figures among those of clients drawn from the priors; bars hold the middle {level}"
             ).format(level=percent(1 - 2 * TAIL, digits=0)),
             foot=_(
                 "{draws} clients from the priors, new customers over {days} days (the median observation). n = {n} customers."

@@ -90,10 +90,10 @@ class Backtest(Result):
             ),
             "backtest.naive_bias": Definition(
                 name=_("Bias of a constant rate"),
-                text=_("Each customer's past rate x days ahead, against the actual orders."),
+                text=_("Each customer’s past rate x days ahead, against the actual orders."),
             ),
             "backtest.naive_gini": Definition(
-                name=_("Ranking by past rate"), text=_("Normalised Gini coefficient of each customer's past rate.")
+                name=_("Ranking by past rate"), text=_("Normalised Gini coefficient of each customer’s past rate.")
             ),
         }
 

@@ -23,7 +23,7 @@ def sampler_check(name: str, posterior: Posterior) -> Check:
         threshold=f"k <= {LARGEST_K}"
         if posterior.tier == "fast"
         else f"R-hat <= {LARGEST_RHAT}, ESS >= {SMALLEST_ESS:.0f}",
-        message=_("The sampler's own checks hold.")
+        message=_("The sampler’s own checks hold.")
         if posterior.sound
         else _("The sampler did not reach a trustworthy answer; more data or another model is needed."),
     )

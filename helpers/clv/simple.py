@@ -70,7 +70,7 @@ class Simple(Result):
     def table(self) -> Table:
         """Formula and model."""
         columns = {
-            "rule": Column(label=_("A new customer's value by")),
+            "rule": Column(label=_("A new customer’s value by")),
             "value": Column(
                 label=_("Within {months} months, {currency}").format(
                     months=number(self.horizon_months), currency=language().currency

@@ -82,7 +82,7 @@ class Tracking(Result):
             "regularity": Definition(
                 name=_("Regularity of orders"),
                 text=_(
-                    "Sum of the squared gaps between a customer's orders, over what it would be if the same number of orders "
+                    "Sum of the squared gaps between a customer’s orders, over what it would be if the same number of orders "
                     "fell on any days alike; mean over customers with two gaps or more. 1: at random; below: at even "
                     "intervals; above: in bursts."
                 ),
@@ -203,7 +203,7 @@ class Tracking(Result):
             foot=_(
                 "{process}, fitted on these same months. n = {n} customers. The band is the {level} predictive interval."
             ).format(process=NAMES[self.process], n=number(self.customers), level=percent(self.level, digits=0)),
-            alt=_("Two lines of monthly repeat orders, actual and by the model, with a band around the model's"),
+            alt=_("Two lines of monthly repeat orders, actual and by the model, with a band around the model’s"),
             data=table(shown, columns, title=_("Repeat orders by month"), rows=len(shown)),
         )
 

@@ -81,7 +81,7 @@ class Bridge(Result):
             "bridge.mix": (
                 _("Mix"),
                 _(
-                    "Sum over segments of dw x mean of f x a. Segments are fixed at each period's start: new, first "
+                    "Sum over segments of dw x mean of f x a. Segments are fixed at each period’s start: new, first "
                     "year, established. One that appears or vanishes is all mix."
                 ),
             ),

@@ -9,7 +9,7 @@ from helpers.reporting.words import _, number
 def definitions(repeat_days: int) -> dict[str, Definition]:
     """Names and formulas of the KPIs."""
     texts = {
-        "customers": (_("Customers"), _("Identified customers with any order or refund up to the period's end.")),
+        "customers": (_("Customers"), _("Identified customers with any order or refund up to the period’s end.")),
         "customers.active": (_("Active customers"), _("Identified customers with at least one order in the period.")),
         "orders": (
             _("Orders"),
@@ -31,7 +31,7 @@ def definitions(repeat_days: int) -> dict[str, Definition]:
         "frequency": (_("Orders per active customer"), _("Frequency: orders / active customers.")),
         "repeat_rate.lifetime": (
             _("Repeat rate, lifetime"),
-            _("Buyers with two orders or more by the period's end / buyers."),
+            _("Buyers with two orders or more by the period’s end / buyers."),
         ),
         f"repeat_rate.{repeat_days}d": (
             _("Repeat rate within {days} days").format(days=number(repeat_days)),

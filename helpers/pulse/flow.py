@@ -87,7 +87,7 @@ class Flow(Result):
             "customers": Column(label=_("Customers"), kind="number"),
             "revenue": Column(label=_("Net revenue, {currency}").format(currency=language().currency), kind="money"),
         }
-        foot = _("Revenue is this period's; for lapsed customers that of the period before.")
+        foot = _("Revenue is this period’s; for lapsed customers that of the period before.")
         return table(frame, columns, title=_("Customers since the period before"), foot=foot)
 
     def sentence(self) -> Sentence:

@@ -16,6 +16,8 @@ from helpers.stats.bootstrap import Estimate, ratio, ratio_change, total_change
 from helpers.stats.intervals import clustered_median, wilson
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from helpers.pulse.activity import Activity
 
 RATIOS = {"arpu.active": ("revenue", "active"), "aov": ("revenue", "orders"), "frequency": ("orders", "active")}
@@ -46,7 +48,7 @@ class Kpis(Result):
         return ("revenue", "arpu.active", "aov", "repeat_rate.lifetime")
 
     def headline(self) -> str:
-        """Revenue per active customer and whether it moved."""
+        """Revenue per active customer and whether it moved, judged against a year ago where the data reach so far."""
         arpu, active = self.found["arpu.active"], self.found["customers.active"]
         if arpu.value is None:
             return _("No identified customer ordered in {period}.").format(period=self.label)
@@ -57,7 +59,7 @@ class Kpis(Result):
             arpu=money(arpu.value),
             period=self.label,
         )
-        return " ".join([brought, *_compared(self.found.get("arpu.active.change_last"))])
+        return " ".join([brought, *_compared(self.found)])
 
     def checks(self) -> list[Check]:
         """Whether there are enough customers for the intervals to be trusted, and how much came from guests."""
@@ -274,15 +276,45 @@ def _change(found: Number | None) -> str:
     )
 
 
-def _compared(change: Number | None) -> list[str]:
-    """The headline's second sentence: more, less or about the same, by whether the interval of the change holds zero."""
+def _compared(found: Mapping[str, Number]) -> list[str]:
+    """The headline's other sentences: the change on a year ago, which no season is in, and then that on the period before."""
+    told = []
+    if (year := _sure(found.get("arpu.active.change_year"))) is not None:
+        words = {
+            0: _("No significant change on the same period a year ago ({change}, interval {ends})."),
+            1: _("That is {share} more than in the same period a year ago (interval {ends})."),
+            -1: _("That is {share} less than in the same period a year ago (interval {ends})."),
+        }
+        told.append(_said(words, year))
+    if (last := _sure(found.get("arpu.active.change_last"))) is not None:
+        words = {
+            0: _("No significant change on the period before ({change}, interval {ends})."),
+            1: _("That is {share} more than in the period before (interval {ends})."),
+            -1: _("That is {share} less than in the period before (interval {ends})."),
+        }
+        if told:
+            seasonal = _("On the period before it is {change} (interval {ends}); the season is in that.")
+            words = {
+                0: _("On the period before it is {change} (interval {ends}), not significant; the season is in that."),
+                1: seasonal,
+                -1: seasonal,
+            }
+        told.append(_said(words, last))
+    return told
+
+
+def _sure(change: Number | None) -> tuple[float, float, float] | None:
+    """A change with both ends of its interval."""
     if change is None or change.value is None or change.low is None or change.high is None:
-        return []
-    ends = interval(change.low, change.high, "share")
-    if change.low <= 0 <= change.high:
-        told = _("That is about the same as in the period before (change {change}, interval {ends}).")
-    elif change.value > 0:
-        told = _("That is {share} more than in the period before (interval {ends}).")
-    else:
-        told = _("That is {share} less than in the period before (interval {ends}).")
-    return [told.format(share=percent(abs(change.value)), change=percent(change.value, signed=True), ends=ends)]
+        return None
+    return change.value, change.low, change.high
+
+
+def _said(words: dict[int, str], change: tuple[float, float, float]) -> str:
+    """A change in the words for no clear change, more, or less, by whether its interval holds zero."""
+    value, low, high = change
+    way = 0 if low <= 0 <= high else 1 if value > 0 else -1
+    return words[way].format(
+        share=percent(abs(value)), change=percent(value, signed=True),
+        ends=_("{low} to {high}").format(low=percent(low, signed=True), high=percent(high, signed=True)),
+    )  # fmt: skip

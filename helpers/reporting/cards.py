@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from helpers.reporting.words import _, interval, number, percent, period_name, quantity
+from helpers.reporting.words import _, interval, level_text, number, percent, period_name, quantity
 
 if TYPE_CHECKING:
     from helpers.reporting.findings import Findings, Number
@@ -41,7 +41,7 @@ def cards(findings: Findings, *, before: Findings | None = None) -> list[Card]:
 def trend(findings: Findings, before: Findings | None) -> Card | None:
     """The first of a topic's cards that can be held against the period before, where there is one that may be used."""
     for key in findings.cards if findings.status in USABLE else ():
-        if lines := [line for line in (_change(key, findings), _then(key, findings, before)) if line]:
+        if lines := [line for line in (*_changes(key, findings), _then(key, findings, before)) if line]:
             found = findings.numbers[key]
             return Card(
                 name=findings.definitions[found.definition].name,
@@ -55,7 +55,7 @@ def _card(key: str, findings: Findings, before: Findings | None) -> Card:
     found = findings.numbers[key]
     lines = (
         _interval(found),
-        _change(key, findings),
+        *_changes(key, findings),
         _then(key, findings, before),
         _("n = {n}").format(n=number(found.n)),
     )
@@ -70,14 +70,23 @@ def _interval(found: Number) -> str:
     if found.low is None or found.high is None or found.level is None:
         return ""
     ends = interval(found.low, found.high, found.unit)
-    return _("{ends} ({level} interval)").format(ends=ends, level=percent(found.level, digits=0))
+    return _("{ends} ({level} interval)").format(ends=ends, level=level_text(found.level))
 
 
-def _change(key: str, findings: Findings) -> str:
-    change = findings.numbers.get(f"{key}.change_last")
-    if change is None or change.value is None:
-        return ""
-    return _("{change} on the period before").format(change=percent(change.value, signed=True))
+def _changes(key: str, findings: Findings) -> list[str]:
+    """Changes on a year ago, which the season is not in, and on the period before; said where chance may be behind one."""
+    texts = {
+        "change_year": (_("{change} on a year ago"), _("{change} on a year ago, not significant")),
+        "change_last": (_("{change} on the period before"), _("{change} on the period before, not significant")),
+    }
+    told = []
+    for name, (sure, unsure) in texts.items():
+        change = findings.numbers.get(f"{key}.{name}")
+        if change is None or change.value is None:
+            continue
+        unclear = change.low is not None and change.high is not None and change.low <= 0 <= change.high
+        told.append((unsure if unclear else sure).format(change=percent(change.value, signed=True)))
+    return told
 
 
 def _then(key: str, findings: Findings, before: Findings | None) -> str:

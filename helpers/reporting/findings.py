@@ -37,7 +37,7 @@ class Number:
         low: Lower end of the interval; `None` for a count or a sum, which is a fact and has none.
         high: Upper end of the interval.
         level: Coverage of the interval, such as .95.
-        unit: A currency code, `"share"` (0 to 1), `"orders"`, `"customers"`, `"days"` or `"ratio"`.
+        unit: A currency code, `"share"` (0 to 1), `"orders"`, `"customers"`, `"days"`, `"ratio"` or `"chance"`.
         n: How many units (most often customers) the value rests on: its denominator.
         definition: Id of its definition, which the same result tells in `definitions()`.
     """
@@ -125,7 +125,7 @@ class Result:
         return ""
 
     def cards(self) -> tuple[str, ...]:
-        """Ids of the four or so numbers that open the report. `<id>.change_last` is shown with `<id>`."""
+        """Ids of the four or so numbers that open the report. `<id>.change_year` and `.change_last` are shown with `<id>`."""
         return ()
 
     def definitions(self) -> dict[str, Definition]:

@@ -179,7 +179,7 @@ def rule(fault: Fault) -> str:
         "type": _("In quarantine: {column} is not of its type"),
         "missing": _("In quarantine: {column} is missing"),
         "future": _("In quarantine: {column} is in the future"),
-        "mixed": _("In quarantine: {column} is not the client's"),
+        "mixed": _("In quarantine: {column} is not the client’s"),
         "negative": _("In quarantine: {column} is below zero"),
         "duplicate": _("In quarantine: {column} stands twice"),
     }

@@ -183,7 +183,7 @@ def _colour_told() -> str:
     colour, shown = tokens.accent(), tokens.themes()[0].accent
     if colour == shown:
         return ""
-    told = _("The client's colour, {colour}, is printed darker here ({shown}), so that it can be read.")
+    told = _("The client’s colour, {colour}, is printed darker here ({shown}), so that it can be read.")
     return told.format(colour=colour, shown=shown)
 
 

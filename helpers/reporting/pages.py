@@ -72,7 +72,9 @@ def _told(found: Findings, before: Findings | None) -> dict[str, Any]:
         "reason": clean(found.reason or "") if found.status in {"blocked", "skipped", "failed"} else "",
         "headline": clean(found.headline),
         "cards": cards(found, before=before),
-        "decisions": found.decisions,
+        # What was tested speaks first and loud; what nobody has tested is an idea.
+        "decisions": [one for one in found.decisions if one.evidence != "assumption"],
+        "ideas": [one for one in found.decisions if one.evidence == "assumption"],
     }
 
 

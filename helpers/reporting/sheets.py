@@ -125,7 +125,7 @@ class _Formats:
 def unit_pattern(unit: str, value: float | None) -> str:
     """How numbers of a unit are printed in a cell."""
     whole = value is not None and float(value).is_integer()
-    patterns = {"share": "0.0%", "ratio": "0.00##", "days": "#,##0.0"}
+    patterns = {"share": "0.0%", "chance": "0.00%", "ratio": "0.00##", "days": "#,##0.0"}
     if unit in patterns:
         return patterns[unit]
     if re.fullmatch("[A-Z]{3}", unit):

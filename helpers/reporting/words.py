@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from helpers.periods import Period
 
+# Probabilities nearer to certain than this are not told: no model knows them.
+LEAST_CHANCE = 0.001
 COMPACT_FROM = 1_000_000
 MISSING = "–"
 
@@ -135,6 +137,21 @@ def percent(value: float | None, *, digits: int = 1, signed: bool = False) -> st
     return numerals.percentage(value, digits=digits, locale=_active.get().locale, signed=signed)
 
 
+def chance(value: float | None) -> str:
+    """A probability, which is never printed as certain."""
+    if value is None or LEAST_CHANCE <= value <= 1 - LEAST_CHANCE:
+        return percent(value)
+    if value < LEAST_CHANCE:
+        return _("under {share}").format(share=percent(LEAST_CHANCE))
+    return _("over {share}").format(share=percent(1 - LEAST_CHANCE))
+
+
+def level_text(value: float) -> str:
+    """The level of an interval: 95%, but 97.5% where several metrics share it."""
+    whole = abs(100 * value - round(100 * value)) < 1e-9  # noqa: PLR2004 - rounding
+    return percent(value, digits=0 if whole else 1)
+
+
 def day(value: date) -> str:
     """A date, such as `5 Nov 2024`."""
     return calendars.day(value, _active.get().locale)
@@ -191,6 +208,8 @@ def quantity(value: float | None, unit: str) -> str:
     """A value in the unit of a `Number`: money, share, days, orders, ..."""
     if unit == "share":
         return percent(value)
+    if unit == "chance":
+        return chance(value)
     if unit in {"orders", "customers", "lines"}:
         whole = value is not None and float(value).is_integer()
         return number(value, digits=0 if whole else 2)

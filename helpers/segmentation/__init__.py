@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
     from helpers.segmentation.schemes import RFM, prove_scheme
     from helpers.segmentation.segments import Segmentation, rfm
-    from helpers.segmentation.value import ValueSegments, simple_clv, value_segments
+    from helpers.segmentation.value import ValueSegments, simple_value, value_segments
 
 __all__ = [
     "RFM",
@@ -32,7 +32,7 @@ __all__ = [
     "prove_scheme",
     "rfm",
     "scored",
-    "simple_clv",
+    "simple_value",
     "thresholds",
     "value_segments",
 ]

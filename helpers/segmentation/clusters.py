@@ -70,7 +70,7 @@ class Clusters(Result):
             "clusters.stable": Definition(
                 name=_("Stable clusters"),
                 text=_(
-                    "k-means on standardised features of customers with three orders or more; shown only if every cluster's "
+                    "k-means on standardised features of customers with three orders or more; shown only if every cluster’s "
                     "Jaccard is at least 0.75 and the silhouette beats that of structureless data of the same spread."
                 ),
             ),

@@ -71,6 +71,9 @@ def playbook(content: dict[str, Any], summary: pd.DataFrame, *, segments: Collec
     Raises:
         ParamsError: An entry for a segment that the scheme does not have, or with unknown keys.
     """
+    # Whoever writes a playbook types a straight apostrophe; the kit prints a curly one.
+    printed = {name.replace("’", "'"): name for name in segments}
+    content = {printed.get(name, name): entry for name, entry in content.items()}
     if unknown := [name for name in content if name not in segments]:
         raise ParamsError(
             f"{path}: no segment is called {', '.join(map(repr, unknown))}; there are {', '.join(segments)}"

@@ -24,7 +24,7 @@ RFM: dict[str, tuple[str, ...]] = {
     marked("Needs Attention"): ("32", "23", "22"),
     marked("About to Sleep"): ("21",),
     marked("At Risk"): ("25", "24", "13"),
-    marked("Can't Lose"): ("15", "14"),
+    marked("Can’t Lose"): ("15", "14"),
     marked("Hibernating"): ("12",),
     marked("Lost"): ("11",),
 }

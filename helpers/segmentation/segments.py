@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +169,7 @@ class Segmentation(Result):
         apart = listing(
             (f"{name} {quantity(value, language().currency)}" for name, value in self.apart.items()), style="unit"
         )
-        foot = _("Intervals at {level}. In no segment: {apart}. Together they are the ledger's {ledger}.").format(
+        foot = _("Intervals at {level}. In no segment: {apart}. Together they are the ledger’s {ledger}.").format(
             level=percent(self.level, digits=0), apart=apart, ledger=money(self.ledger)
         )
         return table(names, columns, title=_("Segments"), foot=foot, rows=len(names), strong=(0,))
@@ -247,7 +248,7 @@ class Segmentation(Result):
                 customers=percent(self.best["share_customers"], digits=0),
                 revenue=percent(self.best["share_revenue"], digits=0),
             ),
-            subtitle=_("Each segment's share of net revenue (upper bar) and of customers (lower bar)"),
+            subtitle=_("Each segment’s share of net revenue (upper bar) and of customers (lower bar)"),
             foot=_(
                 "n = {n} customers. Lines are {level} intervals of the share of net revenue, customers drawn."
             ).format(n=number(len(self.customers)), level=percent(self.level, digits=0)),
@@ -274,7 +275,7 @@ class Segmentation(Result):
 
 def slug(segment: str) -> str:
     """A segment's name as part of a number's id."""
-    return "".join(letter if letter.isalnum() else "_" for letter in segment.lower().replace("'", ""))
+    return "".join(letter if letter.isalnum() else "_" for letter in re.sub("['’]", "", segment.lower()))
 
 
 def rfm(

@@ -28,7 +28,8 @@ class ValueSegments(Result):
         edges: Current and predicted value above which a customer counts as high.
         mean: Mean predicted value with its interval.
         horizon_months: Of the prediction.
-        method: Where the predicted values come from.
+        modelled: Whether the predicted values are the CLV model's.
+        method: Where they come from, as a sentence.
     """
 
     customers: pd.DataFrame
@@ -37,6 +38,7 @@ class ValueSegments(Result):
     mean: tuple[float | None, float | None, float | None]
     horizon_months: int
     level: float
+    modelled: bool
     method: str
 
     def numbers(self) -> dict[str, Number]:
@@ -86,7 +88,12 @@ class ValueSegments(Result):
             "customers": Column(label=_("Customers"), kind="number"),
             "share": Column(label=_("Share"), kind="share", low="low", high="high"),
             "current": Column(label=_("Margin so far, {currency}").format(currency=unit), kind="money"),
-            "predicted": Column(label=_("Predicted, {currency}").format(currency=unit), kind="money"),
+            "predicted": Column(
+                label=(_("Predicted, {currency}") if self.modelled else _("By the simple formula, {currency}")).format(
+                    currency=unit
+                ),
+                kind="money",
+            ),
         }
         foot = _("{method} Intervals at {level}, of shares only.").format(
             method=self.method, level=percent(self.level, digits=0)
@@ -98,22 +105,20 @@ class ValueSegments(Result):
         return self.table()._repr_html_()
 
 
-def simple_clv(
-    customers: pd.DataFrame, *, months: float, horizon_months: int, margin: float, cac: float | None
-) -> pd.Series:
-    """CLV by the simple formula: AOV x orders a month x months x margin - CAC, for each customer.
+def simple_value(customers: pd.DataFrame, *, months: float, horizon_months: int, margin: float) -> pd.Series:
+    """What is still to come of each customer by the simple formula: AOV x orders a month x months x margin.
 
-    Orders a month are taken over the time since the first order in the window (at least one month).
+    It is the simple CLV without its CAC: what it cost to win these customers is spent, whatever they bring from now on. Orders a month
+    are taken over the time since the first order in the window (at least one month).
 
     Args:
         customers: With `aov`, `frequency` and `first_at` counted back from the window's end as `tenure_days`.
         months: Length of the window.
         horizon_months: Months that count.
         margin: Share of revenue.
-        cac: Cost of acquisition; `None` where it is unknown and not taken off.
     """
     watched = (customers["tenure_days"] / MONTH).clip(lower=1.0, upper=months)
-    return customers["aov"] * customers["frequency"] / watched * horizon_months * margin - (cac or 0.0)
+    return customers["aov"] * customers["frequency"] / watched * horizon_months * margin
 
 
 def value_segments(
@@ -123,7 +128,6 @@ def value_segments(
     window_months: int,
     horizon_months: int,
     margin: float,
-    cac: float | None,
     level: float,
     seed: int,
     replicates: int,
@@ -137,7 +141,6 @@ def value_segments(
         window_months: Its length.
         horizon_months: Months ahead.
         margin: Share of revenue that is margin; it may be negative.
-        cac: Cost of acquisition, if known.
         level: Coverage of the intervals.
         seed: Of the bootstrap.
         replicates: Of the bootstrap.
@@ -145,9 +148,7 @@ def value_segments(
     """
     known = customers.assign(tenure_days=(pd.Timestamp(as_of) - customers["first_at"]) / pd.Timedelta(days=1))
     frame = pd.DataFrame({"customer_id": known["customer_id"], "current_value": known["monetary"] * margin})
-    frame["predicted_value"] = simple_clv(
-        known, months=window_months, horizon_months=horizon_months, margin=margin, cac=cac
-    )
+    frame["predicted_value"] = simple_value(known, months=window_months, horizon_months=horizon_months, margin=margin)
     if clv is not None:
         frame["predicted_value"] = frame["customer_id"].map(clv.set_index("customer_id")["value"]).fillna(0.0)
     measures = ["current_value", "predicted_value"]
@@ -175,25 +176,18 @@ def value_segments(
         mean=mean,
         horizon_months=horizon_months,
         level=level,
-        method=_method(clv is not None, horizon_months=horizon_months, margin=margin, cac=cac),
+        modelled=clv is not None,
+        method=_method(clv is not None, horizon_months=horizon_months, margin=margin),
     )
 
 
-def _method(modelled: bool, *, horizon_months: int, margin: float, cac: float | None) -> str:  # noqa: FBT001
+def _method(modelled: bool, *, horizon_months: int, margin: float) -> str:  # noqa: FBT001
     """Where predicted values come from, as a sentence."""
     if modelled:
         return _(
             "Expected margin of the next {months} months by the CLV model, the chance that a customer has stopped taken in."
         ).format(months=number(horizon_months))
-    text = (
-        _(
-            "Simple formula: AOV x orders a month x {months} months x margin of {margin} - CAC of {cac}. It knows no churn: "
-            "read it as a ceiling."
-        )
-        if cac
-        else _(
-            "Simple formula: AOV x orders a month x {months} months x margin of {margin}. It knows no churn: read it as a "
-            "ceiling."
-        )
-    )
-    return text.format(months=number(horizon_months), margin=percent(margin), cac=money(cac))
+    return _(
+        "Simple formula: AOV x orders a month x {months} months x margin of {margin}; what it cost to win these customers is "
+        "spent and not taken off. It knows no churn: read it as a ceiling."
+    ).format(months=number(horizon_months), margin=percent(margin))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -30,11 +31,15 @@ class Actions(Result):
             of the action; missing where it is not known).
         why: Why there are none; empty where there are.
         method: How `value` was predicted.
+        modelled: Whether that was by the model of customer lifetime value.
+        left_out: Why there is no `value`; empty where there is.
     """
 
     customers: pd.DataFrame
     why: str = ""
     method: str = ""
+    modelled: bool = True
+    left_out: str = ""
 
     def groups(self) -> pd.DataFrame:
         """One row a segment and action: `key`, `segment`, `kind`, `action`, `evidence`, `customers`, `value`, `profit`."""
@@ -49,7 +54,8 @@ class Actions(Result):
         rows["key"] = rows["key"].where(again == 0, rows["key"] + "_" + (again + 1).astype(str))
         grade = {name: place for place, name in enumerate(GRADES)}
         rows["grade"] = rows["evidence"].map(grade).fillna(len(grade))
-        rows = rows.sort_values(["grade", "kind", "value"], ascending=[True, False, False], kind="stable")
+        by = ["grade", "kind", "value", "customers"]
+        rows = rows.sort_values(by, ascending=[True, False, False, False], kind="stable")
         return rows.drop(columns="grade").reset_index(drop=True)
 
     def numbers(self) -> dict[str, Number]:
@@ -154,24 +160,32 @@ class Actions(Result):
         columns |= {
             "rest": Column(label=_("All others"), kind="number"),
             "action": Column(label=_("What to try with them"), kind="prose"),
-            "value": Column(label=_("Expected of the segment, {currency}").format(currency=currency), kind="money"),
         }
+        if not self.left_out:
+            label = (
+                _("Expected of the segment, {currency}") if self.modelled else _("By the simple formula, {currency}")
+            )
+            columns["value"] = Column(label=label.format(currency=currency), kind="money")
         foot = _(
-            "n = {n} customers. Evidence of the offer: {grade}; its profit here is what its list expects of each "
-            "customer, and what was shown of all of them stands among the levers. What to try with all others is an "
-            "assumption: test it against a control group. What is expected of a segment comes whatever is done. "
-            "{method}"
+            "n = {n} customers. Evidence of the offer: {grade}; its profit adds up to what was shown on customers whom "
+            "the choice was not learned from. What to try with all others is an "
+            "assumption: test it against a control group."
         )
         if not rows["offer"].sum() > 0:
-            foot = _(
-                "n = {n} customers. What to try is an assumption: test it against a control group. What is expected "
-                "of a segment comes whatever is done. {method}"
-            )
-        foot = foot.format(n=number(len(self.customers)), grade=self._grade(), method=self.method)
-        return table(rows, columns, title=_("What to do with each segment"), foot=foot, rows=len(rows))
+            foot = _("n = {n} customers. What to try is an assumption: test it against a control group.")
+        foot = foot.format(n=number(len(self.customers)), grade=self._grade())
+        worth = (
+            _("What segments are expected to bring is left out. {why}").format(why=self.left_out)
+            if self.left_out
+            else _("What is expected of a segment comes whatever is done. {method}").format(method=self.method)
+        )
+        return table(rows, columns, title=_("What to do with each segment"), foot=f"{foot} {worth}", rows=len(rows))
 
     def by_segment(self) -> pd.DataFrame:
-        """One row a segment, the most valuable first: `segment`, customers of each kind, `action` of the others, `value`, `profit`."""
+        """One row a segment, the most valuable first, or the largest where values are left out.
+
+        Columns: `segment`, customers of each kind, `action` of the others, `value`, `profit`.
+        """
         kinds = self.customers.assign(kind=self.customers["kind"].replace({"playbook": "rest", "none": "rest"}))
         rows = pd.crosstab(kinds["segment"], kinds["kind"]).reindex(columns=["offer", "hold", "rest"], fill_value=0)
         by = self.customers.groupby("segment")
@@ -179,8 +193,9 @@ class Actions(Result):
         rest = kinds[kinds["kind"] == "rest"].drop_duplicates("segment").set_index("segment")["action"]
         rows["action"] = rest.reindex(rows.index).fillna("–")
         # Those in no segment are no segment: they come last.
-        rows = rows.reset_index().sort_values("value", ascending=False, na_position="last", kind="stable")
-        return rows.reset_index(drop=True)
+        rows = rows.assign(size=by.size(), named=rows.index != "").reset_index()
+        rows = rows.sort_values(["named", "value", "size"], ascending=False, na_position="last", kind="stable")
+        return rows.drop(columns=["size", "named"]).reset_index(drop=True)
 
     def _grade(self) -> str:
         offered = self.customers.loc[self.customers["kind"] == "offer", "evidence"]
@@ -221,12 +236,17 @@ def actions(sources: Sources) -> Actions:
     )
     found = sources.usable("segmentation")
     told = found.definitions.get("value.predicted_mean") if found else None
-    return Actions(customers=rows[list(COLUMNS)].reset_index(drop=True), method=told.text if told else "")
+    return Actions(
+        customers=rows[list(COLUMNS)].reset_index(drop=True),
+        method=told.text if told else "",
+        modelled=sources.usable("clv") is not None,
+        left_out=sources.why_not("clv") if _held_back(sources) else "",
+    )
 
 
 def slug(name: str) -> str:
     """A segment's name as part of an id; `none` for those in no segment."""
-    return "".join(letter if letter.isalnum() else "_" for letter in name.lower().replace("'", "")) or "none"
+    return "".join(letter if letter.isalnum() else "_" for letter in re.sub("['’]", "", name.lower())) or "none"
 
 
 def _segments(sources: Sources) -> pd.DataFrame | None:
@@ -247,9 +267,15 @@ def _segments(sources: Sources) -> pd.DataFrame | None:
     rows["kind"] = np.where(rows["action"] != "", "playbook", "none")
     rows["evidence"] = np.where(rows["action"] != "", "assumption", "")
     values = sources.published("segmentation", "value")
-    if values is not None:
+    if values is not None and not _held_back(sources):
         rows["value"] = rows["customer_id"].map(values.set_index(values["customer_id"].astype(str))["predicted_value"])
     return rows
+
+
+def _held_back(sources: Sources) -> bool:
+    """Whether the model of lifetime values came to nothing that may be used: a simpler formula, which knows less, is no way out."""
+    found = sources.found.get("clv")
+    return found is not None and found.status in {"blocked", "failed"}
 
 
 def _offers(sources: Sources) -> pd.DataFrame | None:

@@ -25,7 +25,8 @@ class Change(Result):
         before: ARPU of the last period; `None` where there is no bridge.
         now: ARPU of this period.
         parts: Effects by name, as the pulse published them.
-        arpu: ARPU of this period with its interval, and its change on the last period, as the pulse published them.
+        arpu: ARPU of this period with its interval, and its changes on the last period and on a year ago, as the pulse
+            published them.
         why: Why there is no bridge; empty where there is one.
     """
 
@@ -67,6 +68,11 @@ class Change(Result):
                 _("Revenue per active customer, on the period before."),
                 "arpu.active.change_last",
             ),
+            "arpu.active.change_year": (
+                _("Change in ARPU on a year ago"),
+                _("Revenue per active customer, on the same period a year ago."),
+                "arpu.active.change_year",
+            ),
         }
         known = self.numbers()
         texts |= {
@@ -89,18 +95,32 @@ class Change(Result):
             return self.why
         name, part = self.largest
         text = _(
-            "Revenue per active customer went from {before} to {now}. Most of the change lies in this part: {part}, "
-            "{value} ({ends}). The bridge says where a change lies, not what brought it about."
+            "Revenue per active customer went from {before} in the period before to {now}. Most of the change lies in this part: "
+            "{part}, {value} ({ends}). The bridge says where a change lies, not what brought it about."
         )
         if part.low is None:
             text = _(
-                "Revenue per active customer went from {before} to {now}. Most of the change lies in this part: "
-                "{part}, {value}. The bridge says where a change lies, not what brought it about."
+                "Revenue per active customer went from {before} in the period before to {now}. Most of the change lies in this "
+                "part: {part}, {value}. The bridge says where a change lies, not what brought it about."
             )
-        return text.format(
+        told = text.format(
             before=money(self.before.value), now=money(self.now.value), part=part_words()[name].lower(), value=money(part.value),
             ends=interval(part.low, part.high, language().currency),
         )  # fmt: skip
+        return " ".join([told, *self._year()])
+
+    def _year(self) -> list[str]:
+        """The change on a year ago, which the season is not in; nothing where the data do not reach so far."""
+        one = self.arpu.get("arpu.active.change_year")
+        if one is None or one.value is None or one.low is None or one.high is None:
+            return []
+        text = (
+            _("On the same period a year ago it is {change} ({low} to {high}), not significant.")
+            if one.low <= 0 <= one.high
+            else _("On the same period a year ago it is {change} ({low} to {high}).")
+        )
+        ends = {"change": one.value, "low": one.low, "high": one.high}
+        return [text.format(**{name: percent(end, signed=True) for name, end in ends.items()})]
 
     def table(self) -> Table | Sentence:
         """The bridge, row by row."""
@@ -135,7 +155,7 @@ def change(sources: Sources) -> Change:
     """
     found = sources.usable("pulse")
     ends = [sources.number("pulse", f"bridge.{end}") for end in ("before", "now")] if found else [None, None]
-    shown = ("arpu.active", "arpu.active.change_last") if found else ()
+    shown = ("arpu.active", "arpu.active.change_last", "arpu.active.change_year") if found else ()
     arpu = {key: one for key in shown if (one := sources.number("pulse", key)) is not None}
     if ends[0] is None or ends[1] is None:
         why = _("There is no full period before to compare with.") if found else sources.why_not("pulse")

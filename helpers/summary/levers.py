@@ -64,9 +64,9 @@ class Levers(Result):
         """Where each profit comes from and how it is made a profit over the horizon."""
         months = number(self.horizon_months)
         texts = {
-            "upsell": _("The next round's profit, counted once, as the topic found it."),
+            "upsell": _("The next round’s profit, counted once, as the topic found it."),
             "rollout": _(
-                "Margin a month of the roll-out, drawn towards the prior, over {months} months at a discount of "
+                "Profit a month of the roll-out, drawn towards the prior, over {months} months at a discount of "
                 "{rate} a year, if the effect lasts; once, where the units a month are not known."
             ),
             "avoided": _(
@@ -76,7 +76,7 @@ class Levers(Result):
             "win_back": _(
                 "A hundredth of value / P(alive), summed over customers who have probably left, within {months} "
                 "months. A supposed change, no forecast; its interval is as wide in proportion as that of all "
-                "customers' value."
+                "customers’ value."
             ),
         }
         what_if = _(
@@ -159,7 +159,7 @@ class Levers(Result):
             "n": Column(label=_("n"), kind="number"),
         }  # fmt: skip
         foot = _(
-            "Profits within {months} months, in today's money, with {level} intervals. There is no total: levers "
+            "Profits within {months} months, in today’s money, with {level} intervals. There is no total: levers "
             "overlap, as said below. What is graded as an assumption says what a supposed change would be worth, "
             "not that it will come about."
         ).format(months=number(self.horizon_months), level=self._level())

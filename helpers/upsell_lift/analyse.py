@@ -147,6 +147,10 @@ def analyse(
             tree = grow_rule(design.X, gamma[:, :, 0], gamma[:, :, -1], limit, seed)
     action, arm = decide(sound=sound, to_all=to_all, proof=proof)
     choice, profit = _chosen(campaign, design, gamma, to_all, action, arm, seed=seed)
+    tested = None
+    if action == "target" and proof is not None:
+        choice, tested = as_tested(choice, profit, campaign.unit, share=proof.share), proof.value.value
+        profit = np.where(choice > 0, profit, 0.0)
     return Analysis(
         campaign=campaign,
         design=design,
@@ -169,6 +173,7 @@ def analyse(
             reasons=reasons(design, campaign.covariates, profit),
             holdout=settings.holdout,
             salt=f"{campaign.name}\t{seed}",
+            tested=tested,
         ),
         margin=margin,
         seed=seed,
@@ -196,6 +201,26 @@ def decide(*, sound: bool, to_all: Mapping[int, Value], proof: Proof | None) -> 
     if all(one.high < 0 for one in to_all.values()):
         return "none", best
     return "test", best
+
+
+def as_tested(choice: NDArray, profit: NDArray, units: NDArray, *, share: float) -> NDArray:
+    """A choice that goes no further than the tested one did, the most profit first, shape (n,).
+
+    Models that saw every customer, those who took the offer among them, find a gain with more of them than models that were tested
+    did; of those further ones nothing was shown.
+
+    Args:
+        choice: Offer of each, shape (n,); 0 for none.
+        profit: Predicted profit of it, shape (n,).
+        units: Customer ids, shape (n,), which break ties.
+        share: Share of the customers to whom the tested choice offered something.
+    """
+    most = round(share * len(choice))
+    chosen = np.flatnonzero(choice > 0)
+    beyond = chosen[np.lexsort((units[chosen], -profit[chosen]))][most:]
+    kept = choice.copy()
+    kept[beyond] = 0
+    return kept
 
 
 def _is_success(settings: Params, name: str) -> bool:

@@ -15,6 +15,7 @@ from helpers.reporting.words import _, foreign, language, listing, money, number
 from helpers.upsell_lift.average import Empty
 from helpers.upsell_lift.tree import describe
 from helpers.upsell_lift.verdict import value_number
+from helpers.upsell_lift.wording import round_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,12 +82,12 @@ class Earnings(Result):
     def _curve(self) -> pd.DataFrame:
         from helpers.stats.intervals import quantile
 
-        proof, n = self._proof, self.analysis.campaign.n
+        # Of as many customers as the headline counts, so that the tested choice stands at the headline's profit.
+        proof, n = self._proof, round_size(self.analysis)
         assert proof is not None  # noqa: S101 - asked before
         half = quantile(self.analysis.campaign.settings.level) * proof.curve.gain_se
-        best = max(self.analysis.to_all, key=lambda arm: self.analysis.to_all[arm].value)
         at_random = float(proof.curve.gain[-1])
-        frame = pd.DataFrame(
+        return pd.DataFrame(
             {
                 "share": proof.curve.share,
                 "profit": proof.curve.gain * n,
@@ -95,7 +96,6 @@ class Earnings(Result):
                 "random": proof.curve.share * at_random * n,
             }
         )
-        return frame.assign(everyone=self.analysis.to_all[best].value * n)
 
     def _comparisons(self) -> pd.DataFrame:
         proof, campaign = self._proof, self.analysis.campaign
@@ -119,12 +119,13 @@ class Earnings(Result):
 
     def figure(self) -> Figure | Empty:
         """The incremental-profit curve."""
-        if self._proof is None:
+        if (proof := self._proof) is None:
             return Empty()
         frame, level = self._curve(), self.analysis.campaign.settings.level
-        best = max(self.analysis.to_all, key=lambda arm: self.analysis.to_all[arm].value)
+        n = round_size(self.analysis)
+        # The highest point of a curve that wavers is partly luck: only the choice that was made beforehand is told.
         peak = frame.loc[frame["profit"].idxmax()]
-        everyone = float(frame["everyone"].iloc[0])
+        tested, ends = proof.value.value * n, (proof.value.low * n, proof.value.high * n)
 
         def draw(axes: Axes, theme: Theme) -> None:
             x = np.concatenate([[0.0], frame["share"]])
@@ -137,14 +138,18 @@ class Earnings(Result):
                 x, np.concatenate([[0.0], frame["random"]]), color=theme.muted, linewidth=1.4, linestyle=(0, (4, 3))
             )
             axes.plot(x, np.concatenate([[0.0], frame["profit"]]), color=theme.accent)
-            near = abs(frame["profit"].iloc[-1] - frame["random"].iloc[-1])
+            if proof.share > 0:
+                axes.plot([proof.share] * 2, ends, color=theme.ink, linewidth=1.4)
+                axes.plot([proof.share], [tested], marker="o", color=theme.ink, markersize=6)
+                axes.annotate(
+                    _("tested choice"), (proof.share, tested), xytext=(8, -14), textcoords="offset points", ha="left",
+                    color=theme.ink,
+                )  # fmt: skip
             axes.annotate(
                 _("best first"), (float(peak["share"]), float(peak["profit"])), xytext=(0, 6), textcoords="offset points",
                 ha="center", color=theme.accent,
             )  # fmt: skip
-            label_end(
-                axes, 1.0, float(frame["random"].iloc[-1]), _("everyone"), theme.muted if near >= 0 else theme.ink
-            )
+            label_end(axes, 1.0, float(frame["random"].iloc[-1]), _("everyone"), theme.muted)
             axes.annotate(
                 _("at random"), (0.72, float(np.interp(0.72, frame["share"], frame["random"]))), xytext=(0, -14),
                 textcoords="offset points", ha="left", color=theme.muted,
@@ -156,11 +161,11 @@ class Earnings(Result):
 
         title = (
             _("Picking the right {share} earns more than offering to everyone").format(
-                share=percent(peak["share"], digits=0)
+                share=percent(proof.share, digits=0)
             )
-            if self._proof.proven and self.analysis.budget_share is None
+            if proof.proven and self.analysis.budget_share is None
             else _("Picking within the budget earns more than chance would")
-            if self._proof.proven
+            if proof.proven
             else _("Picking customers is not shown to earn more than chance")
         )
         shown = frame.iloc[9::10]
@@ -173,27 +178,47 @@ class Earnings(Result):
             draw,
             title=title,
             subtitle=_(
-                "Incremental profit of all {n} customers, {currency}, by the share who are offered something"
-            ).format(n=number(self.analysis.campaign.n), currency=language().currency),
-            foot=_(
-                "n = {n} customers whom the ranking was not learned from, scaled to all; {level} "
-                "band, each share by itself. {arm} to "
-                "everyone: {everyone}."
-            ).format(
-                n=number(len(self._proof.rows)),
-                level=percent(level, digits=0),
-                arm=self.analysis.campaign.label(best),
-                everyone=money(everyone, compact=True),
+                "Incremental profit of the next round, {n} customers, {currency}, by the share who are offered something"
+            ).format(n=number(n), currency=language().currency),
+            foot=" ".join(
+                [
+                    _(
+                        "n = {n} customers whom the ranking was not learned from, scaled to the round; {level} band, each share by "
+                        "itself, so its highest point is partly luck. The tested choice: those with whom a profit was "
+                        "predicted, {share}. {arm} to everyone: {everyone}."
+                    ).format(
+                        n=number(len(proof.rows)),
+                        level=percent(level, digits=0),
+                        share=percent(proof.share, digits=0),
+                        arm=self.analysis.campaign.label(self.analysis.arm),
+                        everyone=money(proof.everyone[self.analysis.arm].value * n, compact=True),
+                    ),
+                    *self._of_all(),
+                ]
             ),
             alt=_(
-                "A curve of profit by share offered: {peak} at its highest, at {share}; {all} where all are offered."
+                "A curve of profit by share offered: {tested} by the tested choice, at {share}; {all} where all are offered."
             ).format(
-                peak=money(peak["profit"], compact=True),
-                share=percent(peak["share"], digits=0),
+                tested=money(tested, compact=True),
+                share=percent(proof.share, digits=0),
                 all=money(frame["profit"].iloc[-1], compact=True),
             ),
             data=table(shown, columns, title=_("Incremental profit by share offered"), rows=10),
         )
+
+    def _of_all(self) -> list[str]:
+        """What an offer to everyone brings by all customers of the campaign, where the headline tells that."""
+        if self.analysis.action == "target":
+            return []
+        told = _("By all {n} customers, of whom the verdict speaks, {arm} to everyone brings {profit} a customer.")
+        arm = self.analysis.arm
+        return [
+            told.format(
+                n=number(self.analysis.campaign.n),
+                arm=self.analysis.campaign.label(arm),
+                profit=money(self.analysis.to_all[arm].value),
+            )
+        ]
 
     def table(self) -> Table | Empty:
         """Policies side by side."""
@@ -212,9 +237,9 @@ class Earnings(Result):
         }  # fmt: skip
         foot = _(
             "n = {n} customers whom the picks were not learned from; {level} intervals. “Make the offer to these” is said only "
-            "where picking leads over everyone, no one and chance by the lower end "
-            "of every interval. Picks here are by models that saw a part of the customers; the list is by one that saw all."
+            "where picking leads over everyone, no one and chance by the lower end of every interval."
         ).format(n=number(len(self._proof.rows)), level=percent(self.analysis.campaign.settings.level, digits=0))
+        foot = " ".join([foot, *self._of_all()])
         title = (
             _("Picking customers beats everyone, no one and chance")
             if self._proof.proven and self.analysis.budget_share is None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.reporting.figures import Figure, Theme, figure
-from helpers.reporting.findings import Definition, Number, Result
+from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, foreign, language, listing, money, number, percent
 from helpers.upsell_lift.average import Empty
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 GROUPS = 5
 MOST_SHOWN = 12
+# Groups that come true by such a chance or less, were all predictions right, are too few.
+FEWER = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +141,40 @@ class Heterogeneity(Result):
                 }
             )  # fmt: skip
         return pd.DataFrame(found)
+
+    def checks(self) -> list[Check]:
+        """Whether predicted profits came true, where a list rests on them."""
+        if self.analysis.action != "target":
+            return []
+        inside, groups, least = self._came_true()
+        few = inside < least
+        facts = {"n": number(inside), "all": number(groups)}
+        text = (
+            _(
+                "Predicted profits came true in only {n} of {all} groups of customers: the order of the list is tested, what it "
+                "expects of one customer is rough."
+            )
+            if few
+            else _("Predicted profits came true in {n} of {all} groups of customers.")
+        )
+        return [
+            Check(
+                id="upsell_lift.calibration",
+                status="warn" if few else "pass",
+                value=inside,
+                threshold=f">= {least}",
+                message=text.format(**facts),
+            )
+        ]
+
+    def _came_true(self) -> tuple[int, int, int]:
+        """Groups whose interval holds what was predicted, all groups, and how few of them chance would leave at least."""
+        from scipy.stats import binom
+
+        frame = self._calibration()
+        inside = int(frame["predicted"].between(frame["low"], frame["high"]).sum())
+        level = self.analysis.campaign.settings.level
+        return inside, len(frame), int(binom.ppf(FEWER, len(frame), level))
 
     def sentence(self) -> Sentence | Empty:
         """Segments that surely lose or gain."""
@@ -275,8 +311,12 @@ class Heterogeneity(Result):
         frame = self._calibration()
         ends = {1: _("{n} (lowest)"), GROUPS: _("{n} (highest)")}
         frame["shown"] = [ends.get(one, "{n}").format(n=number(one)) for one in frame["fifth"]]
-        inside = int(((frame["predicted"] >= frame["low"]) & (frame["predicted"] <= frame["high"])).sum())
-        title = _("Predictions came true in {n} of {all} groups").format(n=number(inside), all=number(len(frame)))
+        inside, groups, least = self._came_true()
+        title = (
+            _("Predictions came true in only {n} of {all} groups")
+            if inside < least
+            else _("Predictions came true in {n} of {all} groups")
+        ).format(n=number(inside), all=number(groups))
         foot = _(
             "By predicted profit of each one’s best offer, on customers not learned from; {level} intervals. Learner: {names}."
         )

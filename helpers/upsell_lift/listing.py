@@ -51,9 +51,28 @@ class Listing(Result):
             "nothing, and only they can show next "
             "period what the list has brought. Its hash is {stamp}: a list that is changed afterwards will not match."
         )
-        return Sentence(
-            text=text.format(n=number(len(target.rows)), held=number(target.held_out), stamp=target.stamp[:16])
+        told = text.format(n=number(len(target.rows)), held=number(target.held_out), stamp=target.stamp[:16])
+        return Sentence(text=" ".join([*self._tested(), told]))
+
+    def _tested(self) -> list[str]:
+        """How the list goes with the choice that was tested; nothing where nobody was picked."""
+        proof, n = self.analysis.proof, self.analysis.campaign.n
+        if self.analysis.action != "target" or proof is None:
+            return []
+        listed = len(self.analysis.target.rows)
+        facts = {"tested": percent(proof.share, digits=0), "listed": percent(listed / n, digits=0)}
+        text = (
+            _(
+                "The tested choice reached {tested} of the customers, and so does the list: those with the most predicted profit. "
+                "What is expected of each is scaled, so that all add up to what the tested choice earned."
+            )
+            if listed == round(proof.share * n)
+            else _(
+                "The tested choice reached {tested} of the customers; the list has {listed}, since with the others no profit is "
+                "predicted. What is expected of each is scaled, so that all add up to what the tested choice earned."
+            )
         )
+        return [text.format(**facts)]
 
     def table(self) -> Table | Empty:
         """The first of the list."""

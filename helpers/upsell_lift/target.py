@@ -54,6 +54,7 @@ def target_list(
     reasons: NDArray,
     holdout: float,
     salt: str,
+    tested: float | None = None,
 ) -> TargetList:
     """The list.
 
@@ -66,6 +67,9 @@ def target_list(
         reasons: Why, in words, shape (n,).
         holdout: Share of the listed customers to be held out, at least one of them.
         salt: Of the draw, such as campaign and seed: the same list holds out the same customers in every run.
+        tested: Profit a customer of the campaign that a choice like this one brought those it was not learned from. What is expected
+            of the listed is brought to it, so that those contacted add up to the round's profit: predictions of the very customers who
+            were learned from promise too much.
     """
     listed = np.flatnonzero(choice > 0)
     listed = listed[np.lexsort((units[listed], -profit[listed]))]
@@ -73,12 +77,16 @@ def target_list(
     out = np.zeros(len(listed), bool)
     if len(listed):
         out[np.argsort(draw, kind="stable")[: max(1, round(holdout * len(listed)))]] = True
+    expected = profit[listed]
+    if tested is not None and (promised := float(expected[~out].sum())) > 0:
+        # As many customers as the headline counts: all but the share that is held out.
+        expected = expected * (tested * round(len(units) * float((~out).mean())) / promised)
     rows = pd.DataFrame(
         {
             "customer": units[listed],
             "offer": [labels[place] for place in choice[listed]],
             "arm": [arms[place] for place in choice[listed]],
-            "expected_profit": profit[listed].round(6),
+            "expected_profit": expected.round(6),
             "reason": reasons[listed],
             "holdout": out,
         },

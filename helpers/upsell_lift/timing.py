@@ -19,6 +19,7 @@ from helpers.reporting.words import _, number, percent
 from helpers.upsell_lift.average import Empty
 
 if TYPE_CHECKING:
+    from helpers.reporting.findings import Findings
     from helpers.upsell_lift.target import TargetList
 
 MONTH = 365.25 / 12
@@ -35,10 +36,12 @@ class Timing(Result):
         rows: `customer`, `p_alive`, `days_to_order` (expected, of one who is still a customer) and `moment`: `order`, `now` or
             `win_back`; `None` where the purchase process is not known.
         listed: Customers on the list.
+        why: Why the purchase process is not known; empty where it is.
     """
 
     rows: pd.DataFrame | None
     listed: int
+    why: str = ""
 
     def tables(self) -> dict[str, pd.DataFrame]:
         """Moments by customer."""
@@ -49,12 +52,7 @@ class Timing(Result):
         if not self.listed:
             return Empty()
         if self.rows is None:
-            return Sentence(
-                text=_(
-                    "The next-best moment is missing: it comes from the topic clv, which has not "
-                    "been run for this study or must not be used."
-                )
-            )
+            return Sentence(text=_("The next-best moment is missing: {why}").format(why=self.why))
         text = _("The purchase process knows {n} of the {all} customers on the list.")
         return Sentence(text=text.format(n=number(len(self.rows)), all=number(self.listed)))
 
@@ -93,21 +91,26 @@ class Timing(Result):
         )
 
 
-def timing(target: TargetList, customers: pd.DataFrame | None, *, horizon_months: int) -> Timing:
+def timing(
+    target: TargetList, customers: pd.DataFrame | None, *, horizon_months: int, source: Findings | None = None
+) -> Timing:
     """Next-best moments.
 
     Args:
         target: The list.
         customers: Table `customers` of the topic `clv`: `customer_id`, `p_alive`, `orders` expected within the horizon.
         horizon_months: Of those orders.
+        source: Findings of the topic `clv`, which say why there is no such table.
     """
     if customers is None:
-        return Timing(rows=None, listed=len(target.rows))
+        return Timing(rows=None, listed=len(target.rows), why=_missing(source))
     known = customers.set_index(customers["customer_id"].astype(str))
     kept = target.rows.loc[target.rows["customer"].isin(known.index), "customer"]
     found = known.loc[kept, ["p_alive", "orders"]].to_numpy(dtype=float)
     if not len(kept):
-        return Timing(rows=None, listed=len(target.rows))
+        return Timing(
+            rows=None, listed=len(target.rows), why=_("the purchase process knows none of the list’s customers.")
+        )
     # Expected orders count the chance of having left; those of one who is still there come so much sooner.
     days = np.divide(
         horizon_months * MONTH * found[:, 0], found[:, 1], out=np.full(len(kept), np.inf), where=found[:, 1] > 0
@@ -115,6 +118,20 @@ def timing(target: TargetList, customers: pd.DataFrame | None, *, horizon_months
     moment = np.where(found[:, 0] < LOST, "win_back", np.where(days <= NEAR_DAYS, "order", "now"))
     rows = pd.DataFrame({"customer": kept.to_numpy(), "p_alive": found[:, 0], "days_to_order": days, "moment": moment})
     return Timing(rows=rows.replace(np.inf, np.nan), listed=len(target.rows))
+
+
+def _missing(source: Findings | None) -> str:
+    """Why the topic `clv` has no purchase process to give."""
+    if source is None:
+        return _("customer lifetime value was not run for this study.")
+    texts = {
+        "skipped": _("customer lifetime value was not run. {reason}"),
+        "failed": _("customer lifetime value failed."),
+        "blocked": _("its source, customer lifetime value, is held back. {reason}"),
+    }
+    return texts.get(source.status, _("customer lifetime value has no customers to tell of.")).format(
+        reason=source.reason or ""
+    )
 
 
 def moment_words() -> dict[str, str]:

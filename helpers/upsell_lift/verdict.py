@@ -10,14 +10,11 @@ import pandas as pd
 from helpers.reporting.findings import Check, Decision, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, language, number
-from helpers.upsell_lift.wording import round_size, title, total, verdict_text
+from helpers.upsell_lift.wording import round_size, title, to_everyone, total, verdict_text
 
 if TYPE_CHECKING:
     from helpers.upsell_lift.analyse import Analysis
     from helpers.upsell_lift.policy import Value
-
-
-LEAST_CHANCE = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +59,7 @@ class Verdict(Result):
     def numbers(self) -> dict[str, Number]:
         """Profits."""
         unit, found = language().currency, {}
-        for arm, value in self.analysis.to_all.items():
+        for arm, value in to_everyone(self.analysis).items():
             found[f"profit.all.{self.analysis.campaign.arms[arm]}"] = value_number(
                 value, unit, "upsell_lift.profit.all"
             )
@@ -75,8 +72,7 @@ class Verdict(Result):
                 ),
                 "profit.each": value_number(done, unit, "upsell_lift.profit.each"),
                 "profit.p_loss": Number(
-                    # Chance as the interval knows it is never as good as certain.
-                    value=max(done.p_loss, LEAST_CHANCE), unit="share", n=done.n, definition="upsell_lift.profit.p_loss"),
+                    value=done.p_loss, unit="chance", n=done.n, definition="upsell_lift.profit.p_loss"),
             }  # fmt: skip
         rows = self.analysis.target
         if total(self.analysis) is not None:
@@ -108,7 +104,7 @@ class Verdict(Result):
                     "Profit a customer of what is recommended x customers of the campaign, without "
                     "those held out. Measured on customers "
                     "whom the choice was not learned from; the interval is that of chance, if the "
-                    "next round's customers are like these."
+                    "next round’s customers are like these."
                 ),
             ),
             "upsell_lift.profit.each": Definition(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from helpers.reporting.words import _, interval, language, money, number, percent
+from helpers.reporting.words import _, chance, interval, language, money, number, percent
 from helpers.upsell_lift.gates import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from helpers.upsell_lift.analyse import Analysis
     from helpers.upsell_lift.estimate import Effect
     from helpers.upsell_lift.policy import Value
@@ -72,18 +74,22 @@ def round_size(analysis: Analysis) -> int:
     return round(analysis.campaign.n * kept)
 
 
+def to_everyone(analysis: Analysis) -> Mapping[int, Value]:
+    """Incremental profit a customer of each arm to all, by arm.
+
+    Where picking is advised it is that of the customers whom the picks were tested on, so that the two can be compared; elsewhere that
+    of all customers, which is known best.
+    """
+    if analysis.action == "target" and analysis.proof is not None:
+        return analysis.proof.everyone
+    return analysis.to_all
+
+
 def total(analysis: Analysis) -> Value | None:
     """Incremental profit a customer of what is to be done; `None` where nothing is."""
     if analysis.action == "target" and analysis.proof is not None:
         return analysis.proof.value
     return analysis.to_all.get(analysis.arm)
-
-
-def chance(p: float) -> str:
-    """A probability that is never printed as certain."""
-    if p < 0.001:  # noqa: PLR2004 - a tenth of a percent
-        return _("under {share}").format(share=percent(0.001))
-    return _("over {share}").format(share=percent(0.999)) if p > 0.999 else percent(p)  # noqa: PLR2004
 
 
 def verdict_text(analysis: Analysis) -> str:

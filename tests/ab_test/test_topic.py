@@ -11,6 +11,7 @@ from helpers.ab_test.topic import Params, preflight
 from helpers.data.load import load_tables
 from helpers.errors import ParamsError
 from helpers.params import ROOT, expand, load_params
+from helpers.reporting.cards import cards
 from helpers.reporting.findings import Check, Decision, Result, gather
 from tests.ab_test.pipe import analysed, drawn, findings, held, registered
 from tests.ab_test.test_gates import clean
@@ -53,8 +54,8 @@ def test_a_broken_test_holds_back_no_other(demo):
     found = findings(demo)
     assert found.status == "blocked"
     assert [decision.id for decision in found.decisions] == ["checkout_2025.decision"]
-    assert "Checkout 2025: ship treatment" in found.headline
-    assert "Homepage 2025: no decision" in found.headline
+    assert "Checkout 2025 (5 May 2025 to 1 Jun 2025): ship treatment" in found.headline
+    assert "Homepage 2025 (5 May 2025 to 1 Jun 2025): no decision" in found.headline
     assert "Homepage" in found.reason
     assert "Checkout" not in found.reason
 
@@ -67,8 +68,31 @@ def test_the_json_has_every_lift_with_interval_p_split_and_decision(demo):
         for metric in one.test.metrics:
             number = content["numbers"][f"{one.test.id}.{metric.name}.treatment.lift"]
             assert number["low"] < number["value"] < number["high"]
-            assert 0 <= checks[f"{one.test.id}.{metric.name}.treatment.p"]["value"] <= 1
+            if one.sound:
+                assert 0 <= checks[f"{one.test.id}.{metric.name}.treatment.p"]["value"] <= 1
+            else:
+                # What a failed gate guards cannot pass a check.
+                assert f"{one.test.id}.{metric.name}.treatment.p" not in checks
     assert content["decisions"][0]["value"]["answer"] == "ship"
+
+
+def test_that_no_change_over_time_was_seen_is_no_claim_of_none(demo):
+    (check,) = [one for path in ab_test.over_time(demo).each for one in path.checks()]
+    assert check.value > 0.05
+    assert "in 4 weeks no change of the lift over time could be seen" in check.message
+    assert "steady" not in check.message
+    low, high = (float(end) for end in re.search(r", (-[\d.]+)% to (\+[\d.]+)%;", check.message).groups())
+    assert low < 0 < high
+
+
+def test_intervals_that_share_a_level_say_their_own(demo):
+    page = drawn(ab_test.report(demo))
+    assert (
+        "judged together at 95% (Holm), each interval at its own level: Conversion 97.5%, Revenue per visitor 95%"
+        in page
+    )
+    assert "hold together" not in page
+    assert "(97.5% interval)" in cards(findings(demo))[0].lines[0]
 
 
 def test_every_number_of_a_decision_is_in_the_json(demo):

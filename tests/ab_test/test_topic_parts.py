@@ -245,6 +245,17 @@ def test_money_is_difference_times_reach_times_margin():
     assert ab_test.worth((own,), margin=0.4).rows.iloc[0]["reached"] == pytest.approx(6000 / 14 * MONTH)
 
 
+def test_units_a_month_that_nobody_registered_are_held_against_the_customers_who_order(ledger):
+    orders = ledger([(f"c{place}", "2024-06-20", 10.0) for place in range(300)] + [("old", "2024-01-05", 10.0)])
+    frame, until = units(6000, lift=0.1), datetime(2024, 7, 1)
+    guessed = ab_test.worth(analysed(frame, registered()), margin=0.4, orders=orders, until=until)
+    (check,) = guessed.checks()
+    assert (check.status, check.threshold) == ("warn", "<= 300")
+    assert "while 300 customers a month order" in check.message
+    told = analysed(frame, registered(eligible_per_month=1000))
+    assert not ab_test.worth(told, margin=0.4, orders=orders, until=until).checks()
+
+
 def test_new_customers_count_at_their_lifetime_value_where_it_is_known():
     tests = analysed(units(6000, lift=0.1), registered(eligible_per_month=1000))
     curve = pd.DataFrame({"month": [0, 24], "value": [20.0, 60.0], "low": [19.0, 50.0], "high": [21.0, 70.0]})

@@ -225,9 +225,30 @@ def test_deciles_hold_all_revenue_and_leave_out_who_brought_none(see):
     assert result.deciles["share"].iloc[0] == pytest.approx((20 + 19) / 210)
 
 
-def test_the_headline_says_about_the_same_when_the_interval_holds_zero(see):
+def test_the_headline_says_no_significant_change_when_the_interval_holds_zero(see):
     rng = np.random.default_rng(1)
     rows = [(f"c{place}", f"2024-0{month}-15", rng.lognormal(3, 1)) for place in range(80) for month in (2, 5)]
-    assert "about the same" in find(see(rows)).headline()
+    assert "No significant change on the period before" in find(see(rows)).headline()
     more = [(who, when, money * (4 if "-05-" in when else 1)) for who, when, money in rows]
     assert "more than in the period before" in find(see(more)).headline()
+
+
+def test_the_headline_judges_a_season_against_the_same_one_a_year_ago(ledger):
+    rng = np.random.default_rng(1)
+    # Every spring brings four times the winter's money, and this one no more than the last.
+    rows = [
+        (f"c{place}", f"{year}-0{month}-15", rng.lognormal(3, 1) * (4 if month == 5 else 1))
+        for place in range(80)
+        for year in (2023, 2024)
+        for month in (2, 5)
+    ]
+    year = (datetime(2023, 4, 1), datetime(2023, 7, 1))
+    found = find(pulse.activity(ledger(rows), now=NOW, last=LAST, year=year, observed_until=NOW[1]))
+    told = found.headline()
+    ends = found.numbers()["arpu.active.change_year"]
+    assert ends.low < 0 < ends.high
+    assert told.index("No significant change on the same period a year ago") < told.index(
+        "On the period before it is +"
+    )
+    assert "(interval +" in told
+    assert "the season is in that" in told

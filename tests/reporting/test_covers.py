@@ -30,6 +30,21 @@ def test_the_summary_opens_the_cover_with_its_headline_and_decisions():
     assert places == sorted(places)
 
 
+def test_untested_ideas_stand_last_and_are_called_so():
+    decisions = (
+        Decision(id="a", text="Lost: Spend nothing.", evidence="assumption"),
+        Decision(id="b", text="Offer the upgrade.", evidence="experiment"),
+    )
+    summary = findings(topic="summary", decisions=decisions)
+    html = study_page(brand=BRAND, period="2024-Q4", findings=[findings(), summary])
+    told = text_of(html)
+    assert told.index("Offer the upgrade.") < told.index("Customer pulse") < told.index("Ideas to test")
+    assert told.index("Untested: no experiment") < told.index("Lost: Spend nothing.")
+    assert html.count("<dt>") == 1
+    alone = study_page(brand=BRAND, period="2024-Q4", findings=[findings(topic="summary", decisions=decisions[:1])])
+    assert "What to do" not in text_of(alone)
+
+
 def test_what_was_skipped_stands_last_with_its_reason():
     skipped = Findings(client="acme", period="2024-Q4", topic="ab_test", status="skipped", reason="No experiments.")
     told = text_of(study_page(brand=BRAND, period="2024-Q4", findings=[skipped, findings()]))
@@ -41,6 +56,16 @@ def test_the_period_before_stands_beside_each_number():
     told = text_of(study_page(brand=BRAND, period="2024-Q4", findings=[findings()], before=[earlier()]))
     assert "£84.70 in Q3 2024" in told
     assert "-4.1% on the period before" in told
+
+
+def test_a_change_that_chance_may_have_made_is_called_so_and_a_year_ago_stands_first():
+    change = {
+        "arpu.change_year": Number(value=0.02, low=-0.03, high=0.07, unit="share", n=9, definition="arpu"),
+        "arpu.change_last": Number(value=0.14, low=0.05, high=0.23, unit="share", n=9, definition="arpu"),
+    }
+    told = text_of(study_page(brand=BRAND, period="2024-Q4", findings=[findings(numbers=findings().numbers | change)]))
+    assert told.index("+2.0% on a year ago, not significant") < told.index("+14.0% on the period before")
+    assert "+14.0% on the period before, not" not in told
 
 
 def test_a_number_that_was_blocked_or_meant_something_else_is_no_trend():

@@ -229,9 +229,16 @@ def test_a_decline_of_the_whole_base_shows_under_frozen_thresholds_only(ledger):
         ]
     sizes = migrate(ledger(rows), months=6).sizes.set_index("segment")
     share = sizes / sizes.sum()
-    weak = ["At Risk", "Can't Lose", "Hibernating", "Lost", "About to Sleep", "Needs Attention"]
+    weak = ["At Risk", "Can’t Lose", "Hibernating", "Lost", "About to Sleep", "Needs Attention"]
     assert share.loc[weak, "frozen"].sum() > share.loc[weak, "before"].sum() + 0.2
     assert abs(share.loc[weak, "requantiled"].sum() - share.loc[weak, "before"].sum()) < 0.15
+
+
+def test_a_playbook_may_be_typed_with_a_straight_apostrophe():
+    summary = pd.DataFrame({"segment": ["Can’t Lose"], "customers": [3]})
+    content = {"Can't Lose": {"action": "Call them."}}
+    found = segmentation.playbook(content, summary, segments=["Can’t Lose", "Lost"], path="playbook.yaml")
+    assert found.entries["action"].tolist() == ["Call them."]
 
 
 def value(customers, **changes):
@@ -240,18 +247,17 @@ def value(customers, **changes):
         "window_months": 24,
         "horizon_months": 12,
         "margin": 0.4,
-        "cac": None,
         **SETTINGS,
         **changes,
     }
     return segmentation.value_segments(customers, **chosen)
 
 
-def test_the_simple_clv_is_the_formula_of_the_definition():
-    # AOV 20, 6 orders in 3 months, 12 months ahead at 50 %, CAC 30: 20 x 2 x 12 x .5 - 30 = 210.
+def test_the_simple_value_is_the_formula_of_the_definition_without_the_cac_that_is_spent():
+    # AOV 20, 6 orders in 3 months, 12 months ahead at 50 %: 20 x 2 x 12 x .5 = 240.
     frame = pd.DataFrame({"aov": [20.0], "frequency": [6], "tenure_days": [3 * 365.25 / 12]})
-    found = segmentation.simple_clv(frame, months=24, horizon_months=12, margin=0.5, cac=30)
-    assert found.iat[0] == pytest.approx(210)
+    found = segmentation.simple_value(frame, months=24, horizon_months=12, margin=0.5)
+    assert found.iat[0] == pytest.approx(240)
 
 
 def test_value_groups_hold_everyone_once_also_at_a_negative_margin(ledger):
@@ -393,7 +399,6 @@ def test_value_takes_the_clv_model_where_it_has_something_to_give():
         "window_months": 12,
         "horizon_months": 12,
         "margin": 0.5,
-        "cac": None,
     }
     rest = {"level": 0.9, "seed": 1, "replicates": 50}
     plain = segmentation.value_segments(people, **common, **rest)
@@ -401,6 +406,8 @@ def test_value_takes_the_clv_model_where_it_has_something_to_give():
         people, **common, **rest, clv=pd.DataFrame({"customer_id": ["c", "a", "b"], "value": [7.0, 1.0, 2.0]})
     )
     assert "Simple formula" in plain.method
+    assert "By the simple formula" in plain.table()._repr_html_()
+    assert "Predicted, GBP" in model.table()._repr_html_()
     assert "CLV model" in model.method
     assert model.customers["predicted_value"].tolist() == [1.0, 2.0, 7.0]
     assert model.customers.set_index("customer_id")["value_segment"]["c"] == "Potential"

@@ -125,6 +125,7 @@ def pulse(**options):
     numbers = {
         "arpu.active": number(110.0, 105.0, 115.0),
         "arpu.active.change_last": number(0.1, 0.05, 0.15, unit="share"),
+        "arpu.active.change_year": number(0.02, -0.03, 0.07, unit="share"),
         "bridge.before": number(100.0),
         "bridge.now": number(110.0),
         "bridge.mix": number(0.0, -1.0, 1.0),

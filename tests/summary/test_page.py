@@ -48,6 +48,22 @@ def test_every_customer_has_one_action_the_offer_before_the_playbook_and_the_hol
     assert [one.status for one in findings.checks if one.id == "summary.actions.once"] == ["pass"]
 
 
+def test_what_segments_may_bring_is_left_out_where_the_lifetime_values_are_held_back(tmp_path):
+    topics = (clv(status="blocked", reason="Its back-test failed."), trials(), offers(), segmentation())
+    parts, findings = page(world(tmp_path, topics=topics))
+    assert not [key for key in findings.numbers if key.startswith("action.") and key.endswith(".value")]
+    assert parts["actions"].by_segment()["segment"].tolist() == ["Best", "Gone", ""]
+    shown = parts["actions"].table()._repr_html_()
+    assert "is left out. Customer lifetime value: held back" in shown
+    assert "Expected of the segment" not in shown
+
+
+def test_what_segments_may_bring_by_the_simple_formula_is_called_so(tmp_path):
+    shown = page(world(tmp_path, topics=(segmentation(), offers())))[0]["actions"].table()._repr_html_()
+    assert "By the simple formula" in shown
+    assert "Expected of the segment" not in shown
+
+
 names = st.sampled_from([f"c{place}" for place in range(12)])
 
 
@@ -77,7 +93,12 @@ def test_a_list_that_is_not_advised_gives_nobody_an_action(tmp_path):
 
 
 def test_names_of_segments_make_ids():
-    assert (slug("Can't Lose"), slug("At Risk"), slug("")) == ("cant_lose", "at_risk", "none")
+    assert (slug("Can’t Lose"), slug("Can't Lose"), slug("At Risk"), slug("")) == (
+        "cant_lose",
+        "cant_lose",
+        "at_risk",
+        "none",
+    )
 
 
 def test_the_change_is_the_pulses_bridge(tmp_path):
@@ -89,8 +110,10 @@ def test_the_change_is_the_pulses_bridge(tmp_path):
         assert (mine.value, mine.low, mine.high, mine.n) == (theirs.value, theirs.low, theirs.high, theirs.n)
     assert findings.numbers["arpu.active"].low == 105
     assert findings.numbers["arpu.active.change_last"].value == 0.1
+    assert findings.numbers["arpu.active.change_year"].value == 0.02
     text = parts["change"].text()
-    assert "from £100 to £110" in text
+    assert "from £100 in the period before to £110" in text
+    assert "On the same period a year ago it is +2.0% (-3.0% to +7.0%), not significant." in text
     assert "frequency, £12.00 (£8.00 to £16.00)" in text
 
 

@@ -11,7 +11,9 @@ from helpers import upsell_lift
 from helpers.data.load import load_tables
 from helpers.errors import TopicSkippedError
 from helpers.params import ROOT, expand, load_params
+from helpers.reporting.cards import cards
 from helpers.reporting.export import write_json, write_parquet
+from helpers.reporting.findings import Findings
 from helpers.upsell_lift.target import stamp, target_list
 from helpers.upsell_lift.topic import Params
 from tests.upsell_lift.pipe import OUTCOMES, analysed, campaign, drawn, findings, params
@@ -60,6 +62,46 @@ def test_policies_side_by_side_differ_by_the_lead_that_is_printed_beside_them(ta
     others = frame.iloc[1:].dropna(subset=["profit", "lead"])
     assert len(others) >= 2
     np.testing.assert_allclose(picking - others["profit"].astype(float), others["lead"].astype(float), rtol=1e-9)
+
+
+@pytest.mark.parametrize("source", ["targeted", "demo"])
+def test_the_list_reaches_as_many_as_the_tested_choice_and_expects_no_more_than_that_earned(source, request):
+    analysis = request.getfixturevalue(source)
+    analysis = analysis[0] if source == "demo" else analysis
+    rows = analysis.target.rows
+    assert len(rows) <= round(analysis.proof.share * analysis.campaign.n)
+    contacted = rows.loc[~rows["holdout"], "expected_profit"].sum()
+    assert contacted == pytest.approx(findings(analysis).numbers["profit.round"].value, abs=0.01)
+
+
+def test_an_offer_to_everyone_is_one_number_wherever_it_is_told(demo):
+    analysis, _truth = demo
+    numbers, tables = findings(analysis).numbers, upsell_lift.earnings(analysis).tables()
+    everyone = numbers["profit.all.offer"].value
+    assert tables["comparisons"]["profit"].iloc[1] == everyone
+    assert tables["profit_curve"]["profit"].iloc[-1] == pytest.approx(everyone * numbers["profit.round"].n)
+    assert f"Picking the right {100 * analysis.proof.share:.0f}%" in drawn(analysis)
+
+
+def test_where_the_verdict_speaks_of_all_customers_the_tested_ones_are_told_apart():
+    assert "of whom the verdict speaks" in drawn(analysed(campaign(effect=(4, 4, 4))))
+
+
+def test_predictions_that_do_not_come_true_are_a_warning():
+    sound = analysed(campaign(seed=3))
+    bold = dataclasses.replace(sound, proof=dataclasses.replace(sound.proof, effect=sound.proof.effect + 9.0))
+    for analysis, status in ((sound, "pass"), (bold, "warn")):
+        parts = upsell_lift.heterogeneity(analysis)
+        (check,) = parts.checks()
+        assert (check.status, check.value >= 4) == (status, status == "pass")
+        assert ("came true in only" in parts.calibration()._repr_html_()) == (status == "warn")
+
+
+def test_the_chance_of_a_loss_is_told_alike_in_sentence_and_card(demo):
+    found = findings(demo[0])
+    assert found.numbers["profit.p_loss"].value < 0.001
+    assert "the chance of a loss is under 0.1%" in found.headline
+    assert [card.value for card in cards(found) if card.name == "Chance of a loss"] == ["under 0.1%"]
 
 
 def test_every_number_of_the_headline_is_in_the_findings(targeted):
@@ -310,8 +352,11 @@ def test_the_moment_comes_from_the_purchase_process_where_that_is_known(targeted
 
 def test_a_missing_purchase_process_is_said(targeted):
     found = upsell_lift.timing(targeted.target, None, horizon_months=24)
-    assert "is missing" in found.sentence().text
+    assert found.sentence().text.endswith("is missing: customer lifetime value was not run for this study.")
     assert found.table()._repr_html_() == ""
+    held = Findings(client="c", period="all", topic="clv", status="blocked", reason="Its back-test failed.")
+    told = upsell_lift.timing(targeted.target, None, horizon_months=24, source=held).sentence().text
+    assert told.endswith("customer lifetime value, is held back. Its back-test failed.")
 
 
 # The demo.
