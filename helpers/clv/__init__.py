@@ -10,7 +10,7 @@ from helpers.clv.contract_proof import ContractBacktest
 from helpers.clv.contract_value import ContractValue
 from helpers.clv.contracts import Contracts, contracts
 from helpers.clv.decide import Economics, economics
-from helpers.clv.history import Base, histories
+from helpers.clv.history import Base, histories, stored_histories
 from helpers.clv.levers import Levers, levers
 from helpers.clv.model import Model, fit_model
 from helpers.clv.predict import predict
@@ -52,5 +52,6 @@ __all__ = [
     "renewals_due",
     "silence",
     "simple",
+    "stored_histories",
     "track",
 ]

@@ -72,7 +72,7 @@ PARTS = {
         ),
     ),
 }
-UNITS = {"time": "time", "memory": "memory", "size": "bytes"}
+UNITS = {"time": "time", "processors": "processor time", "memory": "memory", "size": "bytes"}
 MOST_CARDS = 6
 
 

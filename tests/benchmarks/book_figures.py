@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from helpers.reporting.tokens import Theme
     from tests.benchmarks.results import Point, Row
 
-NAMES = {"time": "time", "memory": "memory", "size": "bytes"}
+NAMES = {"time": "time", "processors": "processor time", "memory": "memory", "size": "bytes"}
 ROW_INCHES = 0.3
 BASE = "bare group-by"
 
@@ -32,13 +32,12 @@ def times(ratio: float) -> str:
 
 
 def overview(rows: Sequence[Row]) -> list[Figure]:
-    """One chart of times, one of memory and one of sizes, as far as they were measured; of each comparison the largest size."""
-    units: tuple[Any, ...] = ("time", "memory", "size")
+    """One chart a unit, as far as it was measured; of each comparison the largest size."""
     largest: dict[tuple[str, ...], int] = {}
     for row in rows:
         largest[row.name, row.peer, row.of] = max(row.n, largest.get((row.name, row.peer, row.of), 0))
     kept = [row for row in rows if row.target or row.n == largest[row.name, row.peer, row.of]]
-    return [_stand(own, unit) for unit in units if (own := [row for row in kept if row.unit == unit])]
+    return [_stand(own, unit) for unit in NAMES if (own := [row for row in kept if row.unit == unit])]
 
 
 def _stand(rows: list[Row], unit: str) -> Figure:
@@ -100,7 +99,7 @@ def growth(points: Sequence[Point]) -> list[Figure]:
     """How time and memory grow with the size of the log; nothing where only one size was measured."""
     sides = {side: sorted((p for p in points if p.side == side), key=lambda p: p.n) for side in _order(points)}
     grown = {side: own for side, own in sides.items() if len({p.n for p in own}) > 1}
-    return [_grown(grown, unit) for unit in ("seconds", "mb")] if grown else []
+    return [_grown(grown, unit) for unit in ("cpu", "mb")] if grown else []
 
 
 def slope(points: Sequence[Point], unit: str) -> float:
@@ -109,7 +108,7 @@ def slope(points: Sequence[Point], unit: str) -> float:
 
 
 def _grown(sides: dict[str, list[Point]], unit: str) -> Figure:
-    what = {"seconds": "Time", "mb": "Memory"}[unit]
+    what = {"cpu": "Processor time", "mb": "Memory"}[unit]
     base = BASE if BASE in sides else next(iter(sides))
     start = sides[base][0]
     unity = getattr(start, unit)

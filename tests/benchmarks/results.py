@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FILE = Path(__file__).parents[2] / "reports" / "benchmarks.jsonl"
-Unit = Literal["time", "memory", "size"]
+Unit = Literal["time", "processors", "memory", "size"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +25,8 @@ class Row:
     Attributes:
         name: What was measured.
         peer: Against what.
-        ratio: The peer's time, memory or size over the kit's: above 1 the kit takes less.
-        unit: What of.
+        ratio: The peer's over the kit's: above 1 the kit takes less.
+        unit: What of; `processors` is the time of all cores together, which other work on the machine hardly moves.
         n: How many of `of`.
         of: What was counted, such as `orders`.
         note: What a reader should know besides.
@@ -50,11 +50,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One side of a benchmark at one size, to see how it grows: `n`, seconds, and most memory of its process in MB."""
+    """One side of a benchmark at one size, to see how it grows: seconds of processors, and most memory of its process in MB."""
 
     side: str
     n: int
-    seconds: float
+    cpu: float
     mb: float
 
 

@@ -168,21 +168,20 @@ def rows(results: dict[int, dict[str, dict[str, float]]]) -> list[Row]:
             unit=unit,
             n=orders,
             of="orders",
-            note=f"by processors {theirs['cpu'] / found[name]['cpu']:.2f}" if unit == "time" else "",
             target=TARGETS.get(peer) if (name, unit, orders) == (ours[0], "time", TARGETS_AT) else None,
         )
         for orders, found in results.items()
         for name in ours
         for peer, theirs in found.items()
         if peer not in ours
-        for unit, key in (("time", "seconds"), ("memory", "mb"))
+        for unit, key in (("time", "seconds"), ("processors", "cpu"), ("memory", "mb"))
     ]
 
 
 def points(results: dict[int, dict[str, dict[str, float]]]) -> list[Point]:
     """Every side at every size, for the book."""
     return [
-        Point(side=name, n=orders, seconds=side["seconds"], mb=side["mb"])
+        Point(side=name, n=orders, cpu=side["cpu"], mb=side["mb"])
         for orders, found in results.items()
         for name, side in found.items()
     ]

@@ -9,9 +9,13 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from helpers import clv
+from helpers.data.load import load_tables
 from helpers.errors import DataError, ParamsError
 from helpers.params import ClientParams
+from helpers.running.cli import app
 from helpers.states import refresh, refresh_states
 from helpers.states.record import NAME
 
@@ -319,6 +323,42 @@ def test_lines_of_csv_files_are_carried_on_too(tmp_path):
     (client.log / "3.csv").write_text(head + "5,bob,2024-03-09,q,1,5\n")
     assert client.refresh().whole == "1 order ids of the new files came before"
     client.same()
+
+
+@pytest.mark.parametrize("by", ["cohort", "channel"])
+def test_the_model_of_stored_states_starts_where_that_of_the_log_does(client, by):
+    client.refresh()
+    month(client.log, 2, [an_order(40, 62, value=7), an_order(41, 66, value=-4, who="c1"), an_order(42, 70, who="cx")])
+    found = client.refresh()
+    orders = load_tables(client.params, names=("orders",), expand=expand).kept["orders"]
+    until = found.until + timedelta(days=20)
+    stored = clv.stored_histories(found.table(), as_of=until, refunds=found.refunds, by=by)
+    whole = clv.histories(orders, as_of=until, by=by)
+    pd.testing.assert_frame_equal(stored.customers, whole.customers)
+    pd.testing.assert_frame_equal(stored.histories, whole.histories)
+    assert (stored.groups, stored.as_of) == (whole.groups, whole.as_of)
+    assert stored.refunds == pytest.approx(whole.refunds, abs=1e-12)
+
+
+def test_the_command_says_what_it_read(client, params_folder):
+    folder = params_folder(
+        "acme", f"client: acme\nname: Acme\ncurrency: GBP\ndata: {{tables: {{orders: {{from: {client.log}}}}}}}\n"
+    )
+
+    def run(*more):
+        ended = CliRunner().invoke(
+            app, ["states", "acme", "--params", str(folder), "--folder", str(client.store), *more]
+        )
+        assert ended.exit_code == 0, ended.output
+        return ended.output
+
+    assert "Everything was read: nothing was stored yet" in run()
+    assert "Nothing is new" in run()
+    new = month(client.log, 2)
+    told = run()
+    assert f"read {new}" in told
+    assert "2 files were not read again" in told
+    assert "Everything was read: it was asked for" in run("--whole")
 
 
 def test_states_need_files(tmp_path):
