@@ -39,7 +39,7 @@ class States:
 
     Attributes:
         path: Parquet file, one row a customer: customer_id, x, first_on, last_on, first_value, total, and channel
-            where the log has it, from `helpers.data.customers.customer_states`.
+            where the log has it, from `helpers.data.customers.customer_states`. The next refresh replaces it.
         until: First moment that is not in them, a midnight; `with_exposure(..., as_of=until)` adds t_x and T.
         customers: Rows.
         counts: Rows and revenue of all files, those of earlier refreshes too.

@@ -131,9 +131,8 @@ def verdict(rows: Sequence[Row]) -> str:
         return f"The kit takes less time in {faster} of {len(timed)} comparisons; no target was measured"
     missed = [row for row in aims if not row.met]
     if missed:
-        worst = "; ".join(_named(row) for row in missed[:2])
-        more = f"; and {len(missed) - 2} more" if len(missed) > 2 else ""
-        return f"{len(missed)} of {len(aims)} targets {'is' if len(missed) == 1 else 'are'} missed: {worst}{more}"
+        more = f", and {len(missed) - 1} more" if len(missed) > 1 else ""
+        return f"{len(missed)} of {len(aims)} targets {'is' if len(missed) == 1 else 'are'} missed: {_named(missed[0])}{more}"
     best = max(aims, key=lambda row: row.ratio / (row.target or 1))
     return f"All {len(aims)} targets measured here are met; furthest, {_named(best)}"
 
@@ -188,34 +187,29 @@ def _part(name: str, result: Result | None) -> Part:
 
 
 def _compared(title: str, result: Result) -> Table:
-    met = {True: "met", False: "missed", None: "–"}
-    frame = pd.DataFrame(
-        {
-            "what": row.name,
-            "peer": row.peer,
-            "n": f"{number(row.n)} {row.of}",
-            "unit": UNITS[row.unit],
-            "ratio": times(row.ratio),
-            "target": f"{times(row.target)}, {met[row.met]}" if row.target else "–",
-            "note": row.note or "–",
-        }
-        for row in result.rows
-    )
-    return table(
-        frame,
-        {
-            "what": Column(label="What"),
-            "peer": Column(label="Against"),
-            "ratio": Column(label="Peer / kit", kind="printed"),
-            "unit": Column(label="Of"),
-            "n": Column(label="n", kind="printed"),
-            "target": Column(label="Target"),
-            "note": Column(label="Note", kind="prose"),
-        },
-        title=f"{title}: all comparisons",
-        rows=len(frame),
-        strong=[place for place, row in enumerate(result.rows) if row.target],
-    )
+    """One row a comparison, with a column for each of time, processor time, memory and bytes that was measured."""
+    met = {True: "met", False: "missed", None: ""}
+    units = [unit for unit in UNITS if any(row.unit == unit for row in result.rows)]
+    compared: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in result.rows:
+        key = (row.name, row.peer, f"{number(row.n)} {row.of}")
+        own = compared.setdefault(key, dict.fromkeys(units, "–") | {"target": "–", "note": "–"})
+        own[row.unit] = times(row.ratio)
+        if row.target:
+            own["target"] = f"{UNITS[row.unit]} {times(row.target)}: {met[row.met]}"
+        if row.note:
+            own["note"] = row.note
+    names = ("what", "peer", "n")
+    frame = pd.DataFrame(dict(zip(names, key, strict=True)) | own for key, own in compared.items())
+    heads = {"what": Column(label="What"), "peer": Column(label="Against")}
+    heads |= {unit: Column(label=f"Peer / kit, {UNITS[unit]}", kind="printed") for unit in units}
+    heads |= {"n": Column(label="n", kind="printed")}
+    if (frame["target"] != "–").any():
+        heads["target"] = Column(label="Target")
+    if (frame["note"] != "–").any():
+        heads["note"] = Column(label="Note", kind="prose")
+    strong = [place for place, target in enumerate(frame["target"]) if target != "–"]
+    return table(frame, heads, title=f"{title}: all comparisons", rows=len(frame), strong=strong)
 
 
 def _machines(known: Sequence[Result]) -> list[Table]:

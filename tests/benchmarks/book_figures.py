@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from helpers.reporting.figures import figure, label, label_end
-from helpers.reporting.tables import Column, table
+from helpers.reporting.figures import figure, label_end
+from helpers.reporting.tables import Column, shorten, table
 from helpers.reporting.words import number
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAMES = {"time": "time", "processors": "processor time", "memory": "memory", "size": "bytes"}
 ROW_INCHES = 0.3
+LONGEST = 52
 BASE = "bare group-by"
 
 
@@ -41,7 +42,7 @@ def overview(rows: Sequence[Row]) -> list[Figure]:
 
 
 def _stand(rows: list[Row], unit: str) -> Figure:
-    names = [label(f"{row.name} / {row.peer}") for row in rows]
+    names = [shorten(f"{row.name} / {row.peer}", LONGEST) for row in rows]
     counts = [f"{_short(row.n)} {row.of}" for row in rows]
     less = sum(row.ratio >= 1 for row in rows)
     worst, best = (pick(rows, key=lambda row: row.ratio) for pick in (min, max))
@@ -163,14 +164,15 @@ def _ratio_axis(axis: Axis) -> None:
     """Whole powers of ten and what lies between, as plain numbers."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1.0,) if _wide(axis) else (1.0, 2.0, 5.0)))
+    axis.set_major_locator(LogLocator(subs=_steps(axis)))
     axis.set_major_formatter(lambda value, _place: times(value))
     axis.set_minor_formatter(NullFormatter())
 
 
-def _wide(axis: Axis) -> bool:
+def _steps(axis: Axis) -> tuple[float, ...]:
+    """Multiples of each power of ten that have room for their labels."""
     low, high = axis.get_view_interval()
-    return bool(high / low > 1000)
+    return (1.0,) if high / low > 3000 else (1.0, 3.0) if high / low > 60 else (1.0, 2.0, 5.0)
 
 
 def _short(n: int) -> str:
