@@ -122,7 +122,7 @@ def logs(draw):
     return months
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(months=logs())
 def test_a_log_carried_on_month_by_month_is_what_the_whole_gives(tmp_path_factory, months):
     client = Client(tmp_path_factory.mktemp("client"))
