@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from helpers.clv.contract_value import ContractValue
     from helpers.clv.contracts import Contracts, contracts
     from helpers.clv.decide import Economics, economics
-    from helpers.clv.history import Base, histories
+    from helpers.clv.history import Base, histories, stored_histories
     from helpers.clv.levers import Levers, levers
     from helpers.clv.model import Model, fit_model
     from helpers.clv.predict import predict
@@ -57,6 +57,7 @@ __all__ = [
     "renewals_due",
     "silence",
     "simple",
+    "stored_histories",
     "track",
 ]
 

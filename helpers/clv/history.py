@@ -81,27 +81,57 @@ def histories(orders: ir.Table, *, as_of: datetime, by: str = "cohort", attribut
     known = orders.filter(orders.customer_id.notnull() & (orders.ordered_at < as_of))
     money = known.agg(gross=known.revenue.sum(where=known.kind == "order"), net=known.revenue.sum()).execute().iloc[0]
     check_by(by, orders=daily.columns, customers=attributes.columns if attributes is not None else ())
+    gross = float(money["gross"] or 0.0)
     # Asked several times: the engine keeps the customers, so that the orders are read once.
     with held(customer_states(daily, channel=by == "channel")) as states:
-        customers, names = _grouped(with_exposure(states, as_of=as_of), by=by, attributes=attributes)
-        if not names:
-            raise TopicSkippedError(_("No customer ordered before {day}.").format(day=day(as_of.date())))
-        place = ibis.dense_rank().over(order_by=[customers.group, customers.x, customers.t_x, customers.T])
-        placed = customers.mutate(history=place).select(
-            "customer_id", "group", "history", "x", "t_x", "T", "spend_total", "first_value", "total"
+        return _base(
+            states,
+            as_of=as_of,
+            by=by,
+            attributes=attributes,
+            refunds=1 - float(money["net"]) / gross if gross > 0 else 0.0,
         )
-        shared = placed.group_by(["history", "group", "x", "t_x", "T"]).agg(weight=placed.count()).order_by("history")
-        shared = shared.execute()
-        frame = placed.order_by("customer_id").execute()
+
+
+def stored_histories(
+    states: ir.Table, *, as_of: datetime, refunds: float, by: str = "cohort", attributes: ir.Table | None = None
+) -> Base:
+    """The base's histories from states that were stored, without the orders.
+
+    Args:
+        states: From `customer_states` or `helpers.states.States.table`, of all orders before `as_of`.
+        as_of: First moment that does not count; not before the midnight at which the states stop.
+        refunds: Share of gross revenue of identified customers that was given back.
+        by: As for `histories`.
+        attributes: As for `histories`.
+
+    Raises:
+        TopicSkippedError: There is no customer.
+        ParamsError: `by` names what is not there.
+    """
+    check_by(by, orders=states.columns, customers=attributes.columns if attributes is not None else ())
+    return _base(states, as_of=as_of, by=by, attributes=attributes, refunds=refunds)
+
+
+def _base(states: ir.Table, *, as_of: datetime, by: str, attributes: ir.Table | None, refunds: float) -> Base:
+    customers, names = _grouped(with_exposure(states, as_of=as_of), by=by, attributes=attributes)
+    if not names:
+        raise TopicSkippedError(_("No customer ordered before {day}.").format(day=day(as_of.date())))
+    place = ibis.dense_rank().over(order_by=[customers.group, customers.x, customers.t_x, customers.T])
+    placed = customers.mutate(history=place).select(
+        "customer_id", "group", "history", "x", "t_x", "T", "spend_total", "first_value", "total"
+    )
+    shared = placed.group_by(["history", "group", "x", "t_x", "T"]).agg(weight=placed.count()).order_by("history")
+    shared = shared.execute()
+    frame = placed.order_by("customer_id").execute()
     codes = {name: code for code, name in enumerate(names)}
     shared["group"] = shared["group"].map(codes).astype(np.int64)
     frame["group"] = frame["group"].map(codes).astype(np.int64)
-    gross = float(money["gross"] or 0.0)
     return Base(
         customers=frame,
         histories=shared,
         groups=tuple(name or _("not known") for name in names),
-        refunds=1 - float(money["net"]) / gross if gross > 0 else 0.0,
+        refunds=refunds,
         as_of=as_of,
     )
 

@@ -150,7 +150,7 @@ def _empty(section: list[Any]) -> bool:
     return bool(outputs) and all(output.get("data", {}).get("text/html", " ") == "" for output in outputs)
 
 
-def page(template: str, *, title: str, script: str = "", **values: Any) -> str:
+def page(template: str | jinja2.Template, *, title: str, script: str = "", **values: Any) -> str:
     """A page from one of the templates, with the shared style and a policy that lets nothing else in but its own script."""
     css = tokens.variables() + (TEMPLATE / "report.css").read_text(encoding="utf-8")
     scripts = f"'sha256-{_digest(script)}'" if script else "'none'"

@@ -1,4 +1,4 @@
-"""The command line: `valuebook run | pdf | check | list | new | verify | demo`.
+"""The command line: `valuebook run | pdf | states | check | list | new | verify | demo`.
 
 Exit codes: 0 all well, 1 a topic failed, 2 bad params or data, 3 a topic ran and its answer is blocked, 130 stopped by Ctrl-C.
 """
@@ -44,6 +44,7 @@ from helpers.running.options import (
     use_params,
     use_reports,
 )
+from helpers.running.states import states
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,7 @@ def _run(
 
 
 app.command("pdf")(printing.pdf)
+app.command()(states)
 
 
 @app.command()

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tests.benchmarks.results import Row, record
 from tests.clv.simulated import CDNOW, order_log
 
 SIZES = (2_357, 23_570, 100_000)
@@ -131,8 +132,20 @@ def run(python: str, code: str, *arguments: object) -> dict[str, object]:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
+def rows(ours: dict, theirs: dict, *, n: int, note: str) -> list[Row]:
+    """One size and tier against the peer, for the book."""
+    named = f"fit and predict, {ours['cold']['tier']}"
+    told = {"peer": "pymc-marketing", "n": n, "of": "customers", "note": note}
+    return [
+        Row(name=f"{named}, cold", ratio=theirs["seconds"] / ours["cold"]["seconds"], unit="time", **told),
+        Row(name=f"{named}, warm", ratio=theirs["seconds"] / ours["warm"]["seconds"], unit="time", **told),
+        Row(name=named, ratio=theirs["mb"] / ours["mb"], unit="memory", **told),
+    ]
+
+
 def main(peer: str | None, sizes: tuple[int, ...]) -> None:
     """Print a line a size and tier."""
+    measured: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         if MILLION in sizes:
             end_to_end(Path(folder))
@@ -152,10 +165,13 @@ def main(peer: str | None, sizes: tuple[int, ...]) -> None:
                         f"{theirs['seconds'] / ours['warm']['seconds']:.1f} x warm, memory 1/{theirs['mb'] / ours['mb']:.1f}, "
                         f"posterior means within {gap:.2f} sd"
                     )
+                    measured += rows(ours, theirs, n=n, note=f"posterior means within {gap:.2f} sd")
                 else:
                     told += f"; {ours['cold']['seconds']:.0f} s cold (alone, nothing to compare with)"
                 sys.stdout.write(told + "\n")
                 sys.stdout.flush()
+    if measured:
+        record("clv", measured, peer=peer)
 
 
 if __name__ == "__main__":

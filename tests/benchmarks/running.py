@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from helpers.data.demo import make_demo
+from tests.benchmarks.results import Row, record
 
 ROOT = Path(__file__).parents[2]
 CORE = ("clv", "pulse", "segmentation")
@@ -40,6 +41,14 @@ def main() -> None:
         serial = _timed("serial loop", lambda: [_loop(job, base, "serial") for job in jobs])
         _say(
             f"serial loop / warm: {serial / warm:.1f} x; two processes / warm: {two / warm:.1f} x; plain / warm: {plain / warm:.1f} x"
+        )
+        record(
+            "running",
+            rows(
+                {"serial papermill and nbconvert": serial, "two such processes": two, "plain kernels": plain},
+                warm,
+                len(jobs),
+            ),
         )
         _timed(f"the same again, {len(jobs)} unchanged jobs", lambda: _valuebook(base, "warm"))
     _many()
@@ -142,6 +151,13 @@ def _many() -> None:
 def _expect(done: subprocess.CompletedProcess[str], text: str) -> None:
     if text not in done.stdout + done.stderr:
         raise RuntimeError(done.stdout[-2000:] + done.stderr)
+
+
+def rows(peers: dict[str, float], warm: float, jobs: int) -> list[Row]:
+    """The batch on warm kernels against each other way, for the book."""
+    targets = {"serial papermill and nbconvert": 8.0, "two such processes": 4.0}
+    told = {"name": "batch on warm kernels", "unit": "time", "n": jobs, "of": "jobs"}
+    return [Row(peer=peer, ratio=took / warm, target=targets.get(peer), **told) for peer, took in peers.items()]
 
 
 if __name__ == "__main__":

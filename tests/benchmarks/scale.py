@@ -21,9 +21,14 @@ from pathlib import Path
 
 import duckdb
 
+from tests.benchmarks.results import Point, Row, record
+
 SIZES = (1_000_000, 10_000_000)
 # Peers that hold the whole log in memory are not asked for more.
 MOST_IN_MEMORY = 10_000_000
+# The customer table at ten million orders is to be so many times as fast as these.
+TARGETS = {"rfm_summary": 10.0, "bare group-by": 1 / 3}
+TARGETS_AT = 10_000_000
 
 FRAME = """
 import json, resource, sys, time
@@ -152,10 +157,41 @@ def one_size(orders: int, peer: str | None, folder: Path) -> dict[str, dict[str,
     return found
 
 
+def rows(results: dict[int, dict[str, dict[str, float]]]) -> list[Row]:
+    """Both of the kit's sides against every other, at each size, for the book."""
+    ours = ("customer table", "checked and customer table")
+    return [
+        Row(
+            name=name,
+            peer=peer,
+            ratio=theirs[key] / found[name][key],
+            unit=unit,
+            n=orders,
+            of="orders",
+            target=TARGETS.get(peer) if (name, unit, orders) == (ours[0], "time", TARGETS_AT) else None,
+        )
+        for orders, found in results.items()
+        for name in ours
+        for peer, theirs in found.items()
+        if peer not in ours
+        for unit, key in (("time", "seconds"), ("processors", "cpu"), ("memory", "mb"))
+    ]
+
+
+def points(results: dict[int, dict[str, dict[str, float]]]) -> list[Point]:
+    """Every side at every size, for the book."""
+    return [
+        Point(side=name, n=orders, cpu=side["cpu"], mb=side["mb"])
+        for orders, found in results.items()
+        for name, side in found.items()
+    ]
+
+
 def main(peer: str | None, sizes: tuple[int, ...]) -> None:
     """Print a line a size and side, and how time and memory grow with size."""
     with tempfile.TemporaryDirectory(prefix="valuebook-scale-") as folder:
         results = {orders: one_size(orders, peer, Path(folder)) for orders in sizes}
+    record("scale", rows(results), points=points(results), peer=peer)
     if len(sizes) > 1:
         low, high = min(sizes), max(sizes)
         for name in results[high]:

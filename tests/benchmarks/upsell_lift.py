@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tests.benchmarks.results import Row, record
+
 MILLION, COLUMNS = 1_000_000, 20
 LIMIT_MB = 4096
 COVARIATES = ("recency", "history", "mens", "womens", "newbie", "zip_code", "channel")
@@ -148,6 +150,19 @@ def installed_mb(python: str) -> float:
     return sum(file.stat().st_size for file in Path(place).rglob("*") if file.is_file() and not file.is_symlink()) / 1e6
 
 
+def rows(effects: dict, whole: dict, theirs: dict, *, name: str) -> list[Row]:
+    """Average effects and the whole analysis against one peer, for the book."""
+    sides = (
+        ("average effects", effects, ""),
+        ("whole analysis", whole, "with its proof, policy and list, which the peer has not"),
+    )
+    return [
+        Row(name=told, peer=name, ratio=theirs[key] / side[key], unit=unit, n=64_000, of="customers", note=note)
+        for told, side, note in sides
+        for unit, key in (("time", "seconds"), ("memory", "mb"))
+    ]
+
+
 def main(peer: str | None, million: int) -> None:
     """Print one line a comparison."""
     with tempfile.TemporaryDirectory() as folder:
@@ -160,9 +175,11 @@ def main(peer: str | None, million: int) -> None:
                 f"whole analysis with its proof, policy and list {whole['seconds']:.1f} s and {whole['mb']:,.0f} MB"
             )
         ]
+        measured: list[Row] = []
         if peer:
             for name, code in (("causalml", CAUSALML), ("scikit-uplift", SKUPLIFT)):
                 theirs = run(peer, code, small)
+                measured += rows(effects, whole, theirs, name=name)
                 lines.append(
                     f"against {name} ({theirs['seconds']:.1f} s and {theirs['import_seconds']:.1f} s of imports, "
                     f"{theirs['mb']:,.0f} MB): "
@@ -170,10 +187,8 @@ def main(peer: str | None, million: int) -> None:
                     f"its memory; the whole analysis {whole['seconds'] / theirs['seconds']:.2f} of its time and "
                     f"{whole['mb'] / theirs['mb']:.2f} of its memory"
                 )
-            lines.append(
-                "installed: the whole kit's environment is "
-                f"{installed_mb(sys.executable) / installed_mb(peer):.2f} of that of these peers"
-            )
+            share = installed_mb(sys.executable) / installed_mb(peer)
+            lines.append(f"installed: the whole kit's environment is {share:.2f} of that of these peers")
         simulated(large, million, COLUMNS)
         million_run = run(sys.executable, WHOLE, large)
         lines.append(
@@ -181,6 +196,9 @@ def main(peer: str | None, million: int) -> None:
             f"{million_run['mb'] / LIMIT_MB:.2f} of its limit of {LIMIT_MB:,} MB"
         )
         sys.stdout.write("\n".join(lines) + "\n")
+        limit = {"peer": "its limit", "unit": "memory", "n": million, "of": "customers", "target": 1.0}
+        measured.append(Row(name="whole analysis", ratio=LIMIT_MB / million_run["mb"], **limit))
+        record("upsell_lift", measured, peer=peer)
 
 
 if __name__ == "__main__":
