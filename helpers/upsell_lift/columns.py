@@ -56,9 +56,7 @@ def _number(table: ir.Table, column: str, source: str) -> Any:
     if not value.type().is_string():
         return as_number(value)
     plain = value.lower()
-    number = ibis.cases(
-        (plain.isin(["true", "yes"]), 1.0), (plain.isin(["false", "no"]), 0.0), else_=as_number(value)
-    )
+    number = ibis.cases((plain.isin(["true", "yes"]), 1.0), (plain.isin(["false", "no"]), 0.0), else_=as_number(value))
     wrong = table.filter(value.notnull() & (value != "") & number.isnull()).select(bad=value).limit(3)
     if found := wrong.to_pyarrow()["bad"].to_pylist():
         raise DataError(f"{source}.{column}: no number in {', '.join(map(repr, found))}")

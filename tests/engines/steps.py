@@ -14,8 +14,9 @@ from helpers.segmentation.rfm import customer_table
 from helpers.upsell_lift.read import read
 from tests.engines.trials import OFFERS, TESTS
 
-from collections.abc import Callable
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from helpers.study import Study
 
 QUICK = {"level": 0.9, "seed": 1, "replicates": 200}
@@ -70,11 +71,9 @@ def profiles(study: Study) -> Any:
 
 def histories(study: Study) -> Any:
     """The base by cohort, channel and attribute."""
-    found = []
-    for by in ("cohort", "channel", "region"):
-        if by == "cohort" or (study.params.client == "demo"):
-            found.append(clv.histories(study.orders, as_of=study.end, by=by, attributes=study.table("customers")))
-    return found
+    known = ("cohort", "channel", "region") if study.params.client == "demo" else ("cohort",)
+    attributes = study.table("customers")
+    return [clv.histories(study.orders, as_of=study.end, by=by, attributes=attributes) for by in known]
 
 
 def backtest(study: Study) -> Any:
@@ -91,7 +90,9 @@ def track(study: Study, model: Any) -> Any:
 
 def contracts(study: Study) -> Any:
     """Contracts and their renewals; what holds none has nothing to say."""
-    return [clv.contracts(study.table("subscriptions"), as_of=at, required=False) for at in (study.end, study.period.start)]
+    return [
+        clv.contracts(study.table("subscriptions"), as_of=at, required=False) for at in (study.end, study.period.start)
+    ]
 
 
 def tests(study: Study) -> Any:

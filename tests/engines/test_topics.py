@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import ibis
-import pytest
+from types import SimpleNamespace
 
-from helpers import clv
-from helpers.clv.topic import Params as ClvParams
+import ibis
+import numpy as np
+import pytest
+from ibis.common.exceptions import OperationNotDefinedError
+
 from helpers.data.demo import make_demo
 from tests.engines.same import assert_same
-from tests.engines.steps import STEPS, histories, track
+from tests.engines.steps import STEPS, track
 from tests.engines.trials import with_trials
-from tests.engines.twins import Rows, demo_study, on, retail_study
+from tests.engines.twins import Rows, demo_study, on, overheard, retail_study
 
+# Exact quantiles of a group are no aggregate there: capped metrics wait for a way around it.
+QUANTILE = "Compilation rule for 'Quantile' operation is not defined"
+LACKING = {("bigquery", "ab_test.analyse"): {QUANTILE}}
+# All that `track` asks of a model, of a single draw: what is drawn from it is no matter of the engine's.
+MODEL = SimpleNamespace(
+    process="mbg_nbd",
+    level=0.9,
+    parameters=lambda: {name: np.array([[value]]) for name, value in {"r": 0.6, "alpha": 60, "a": 0.5, "b": 3}.items()},
+)
 CLIENTS = ("demo", "online_retail")
 steps = pytest.mark.parametrize("step", STEPS)
 clients = pytest.mark.parametrize("client", CLIENTS)
@@ -44,8 +55,8 @@ def at_home(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def on_postgres(postgres, at_home):
-    """A client's study in PostgreSQL."""
-    con, twins = ibis.connect(postgres.url), {}
+    """A client's study in PostgreSQL; each step is taken there once, and what it asked the server for is kept."""
+    con, twins, taken = ibis.connect(postgres.url), {}, {}
 
     def study(client):
         if client not in twins:
@@ -53,7 +64,14 @@ def on_postgres(postgres, at_home):
             twins[client] = on(read, Rows.of(read).to_postgres(con))
         return twins[client]
 
-    yield study
+    def gave(client, step):
+        if (client, step) not in taken:
+            own = study(client)
+            with overheard(con) as asked:
+                taken[client, step] = STEPS[step](own), asked
+        return taken[client, step]
+
+    yield study, gave
     con.disconnect()
 
 
@@ -72,19 +90,26 @@ def on_spark(_spark, at_home, tmp_path_factory):
     return study
 
 
-@pytest.fixture(scope="module")
-def model(at_home):
-    """A purchase model of the demo's customers."""
-    study = at_home[0]("demo")
-    base = clv.histories(study.orders, as_of=study.end)
-    return clv.fit_model(base, settings=ClvParams(tier="fast"), seed=1)
-
-
 @clients
 @steps
 def test_postgresql_gives_what_duckdb_gives(on_postgres, at_home, client, step):
     """All topics, with rows in another order."""
-    assert_same(STEPS[step](on_postgres(client)), at_home[1](client, step))
+    assert_same(on_postgres[1](client, step)[0], at_home[1](client, step))
+
+
+@pytest.mark.parametrize("warehouse", ["bigquery", "snowflake", "databricks"])
+@steps
+def test_warehouses_have_words_for_all_that_is_asked(on_postgres, step, warehouse):
+    """No connection is made: expressions are written out as SQL, which nobody runs."""
+    _found, asked = on_postgres[1]("demo", step)
+    lacking = set()
+    for expression in asked:
+        try:
+            assert ibis.to_sql(expression.unbind(), dialect=warehouse)
+        except OperationNotDefinedError as error:
+            lacking.add(str(error))
+    assert asked
+    assert lacking == LACKING.get((warehouse, step), set())
 
 
 @pytest.mark.usefixtures("spark_backend")
@@ -95,12 +120,12 @@ def test_spark_gives_what_duckdb_gives(on_spark, at_home, client, step):
     assert_same(STEPS[step](on_spark(client)), at_home[1](client, step))
 
 
-def test_postgresql_tracks_a_model_as_duckdb_does(on_postgres, at_home, model):
+def test_postgresql_tracks_a_model_as_duckdb_does(on_postgres, at_home):
     """Months, cohorts and the regularity of orders."""
-    assert_same(track(on_postgres("demo"), model), track(at_home[0]("demo"), model))
+    assert_same(track(on_postgres[0]("demo"), MODEL), track(at_home[0]("demo"), MODEL))
 
 
 @pytest.mark.usefixtures("spark_backend")
-def test_spark_tracks_a_model_as_duckdb_does(on_spark, at_home, model):
+def test_spark_tracks_a_model_as_duckdb_does(on_spark, at_home):
     """Months, cohorts and the regularity of orders."""
-    assert_same(track(on_spark("demo"), model), track(at_home[0]("demo"), model))
+    assert_same(track(on_spark("demo"), MODEL), track(at_home[0]("demo"), MODEL))

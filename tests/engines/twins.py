@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import ibis
+import ibis.expr.types as ir
+import pytest
 
 from helpers.data.load import load_tables
 from helpers.params import expand, load_params
@@ -14,6 +17,7 @@ from helpers.study import Study
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pyarrow as pa
@@ -56,6 +60,24 @@ def _study(params: Any, folder: Path, *, period: str) -> Study:
 def on(study: Study, kept: dict[str, Any]) -> Study:
     """The study with another engine's tables."""
     return replace(study, tables=replace(study.tables, kept=kept))
+
+
+@contextmanager
+def overheard(con: Any) -> Iterator[list[ir.Expr]]:
+    """The expressions that a backend is asked for meanwhile."""
+    asked: list[ir.Expr] = []
+
+    def listening(method: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **options: Any) -> Any:
+            asked.extend(one for one in arguments if isinstance(one, ir.Expr))
+            return method(*arguments, **options)
+
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("execute", "to_pyarrow", "create_table"):
+            patch.setattr(con, name, listening(getattr(con, name)))
+        yield asked
 
 
 @dataclass(frozen=True, kw_only=True)
