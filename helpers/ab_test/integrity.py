@@ -9,6 +9,7 @@ from helpers.ab_test import gates
 from helpers.ab_test.gates import Gate
 from helpers.ab_test.sums import moments
 from helpers.reporting.words import listing
+from helpers.stats.numbers import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,7 +147,7 @@ def pasts(units: Units) -> tuple[ir.Table, list[str]]:
     read: dict[str, Any] = {}
     for name, value in values.items():
         filled = value.fill_null(0.0)
-        flags = (part.cast("float64") for part in (value.isnull(), filled != 0))
+        flags = (as_number(part) for part in (value.isnull(), filled != 0))
         read |= readings(name, filled, *flags, scale=row[name] or 1.0)
     found = table.select("variant", "group", **read)
     if units.test.cluster:
@@ -207,7 +208,7 @@ def _missing_by_cluster(units: Units, place: int) -> float:
 
     table = units.table
     gone = ibis.or_(*(table[name].isnull() | table[name].isnan() for name in units.columns(place)))
-    flagged = table.mutate(gone=gone.cast("float64"))
+    flagged = table.mutate(gone=as_number(gone))
     each = flagged.group_by(["variant", "group"]).aggregate(gone=flagged["gone"].mean())
     sides = moments(each, by="variant", columns=["gone"])
     control = sides[units.variants[0]]

@@ -66,7 +66,7 @@ def profile(units: Units) -> Profile:
     asked |= {f"{column}_odd": (~table[column].isin([0.0, 1.0]) & ~table[column].isnan()).sum() for column, _ in binary}
     if units.dated:
         asked |= {"first": table["day"].min(), "last": table["day"].max()}
-    found = table.group_by("variant").aggregate(**asked).to_pyarrow().to_pylist()
+    found = table.group_by("variant").aggregate(**asked).order_by("variant").to_pyarrow().to_pylist()
     for column, metric in binary:
         if odd := sum(row[f"{column}_odd"] or 0 for row in found):
             raise DataError(

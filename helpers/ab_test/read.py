@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from helpers.ab_test.registration import Covariate, Metric, Test
+from helpers.data.held import keep
+from helpers.stats.numbers import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,11 +132,6 @@ def one_row_each(found: Units) -> ir.Table:
     return found.table.semi_join(once, "unit")
 
 
-def as_number(value: Any) -> Any:
-    """A column as a float: text is parsed, and what is no number has no value."""
-    return value.try_cast("float64") if value.type().is_string() else value.cast("float64")
-
-
 def is_money(metric: Metric) -> bool:
     """Whether a metric is printed in the client's currency."""
     if metric.unit or metric.type in {"proportion", "count"}:
@@ -159,12 +156,13 @@ def _computed(
         if metric.scale == "log":
             value = table[f"m{place}"]
             # A value below zero has no place on this scale, and -1 is no logarithm that any other gets.
-            table = table.mutate(**{f"m{place}": (value >= 0).ifelse((value.abs() + 1).ln(), NO_LOGARITHM)})
+            logarithm = ibis.cases((value >= 0, (value.abs() + 1).ln()), (value < 0, NO_LOGARITHM))
+            table = table.mutate(**{f"m{place}": logarithm})
     joined = any(isinstance(one, Covariate) for one in test.covariates)
     if not joined and all(metric.source == "experiments" for metric in test.metrics):
         return table
     # Gates, moments, days and segments all read it: joins with a log are made once. The engine drops it with the connection.
-    return table.get_backend().create_table(ibis.util.gen_name("units"), table, temp=True)
+    return keep(table.get_backend(), ibis.util.gen_name("units"), table)
 
 
 def _arms(test: Test, rows: ir.Table) -> tuple[str, ...]:
@@ -226,17 +224,17 @@ def _after_exposure(
         over = wide["exposed"] + ibis.interval(days=metric.window_days) <= ibis.literal(observed_until)
     values = {name: wide[name].fill_null(0.0) for name in names}
     if metric.type == "proportion":
-        values = {name: (value > 0).cast("float64") for name, value in values.items()}
+        values = {name: as_number(value > 0) for name, value in values.items()}
     return wide.mutate(**{name: over.ifelse(value, None) for name, value in values.items()})
 
 
 def _measured(measured: Metric | Covariate, log: ir.Table) -> dict[str, Any]:
     """What one row of the log adds to each of the columns."""
     if measured.source == "orders":
-        parts = {"orders": (log["kind"] == "order").cast("float64"), "revenue": log["revenue"]}
+        parts = {"orders": as_number(log["kind"] == "order"), "revenue": log["revenue"]}
         return {f"v{i}": parts[column] for i, column in enumerate(measured.columns)}
     return {
-        f"v{i}": log["value"].cast("float64") if column == "value" else (log["event"] == column).cast("float64")
+        f"v{i}": as_number(log["value"]) if column == "value" else as_number(log["event"] == column)
         for i, column in enumerate(measured.columns)
     }
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from helpers.ab_test.moments import Moments
+from helpers.stats.numbers import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -108,10 +109,10 @@ def _prepared(
     """The table with float columns, filled, indicated and capped, and the names of what is to be summed."""
     made, names = {}, list(columns)
     for column in columns:
-        value = table[column].cast("float64")
+        value = as_number(table[column])
         if column in fill:
             value = value.isnan().ifelse(None, value)
-            made[f"{column}__missing"] = value.isnull().cast("float64")
+            made[f"{column}__missing"] = as_number(value.isnull())
             value = value.fill_null(fill[column])
             names.append(f"{column}__missing")
         made[column] = value

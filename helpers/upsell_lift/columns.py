@@ -8,6 +8,7 @@ import ibis
 import pandas as pd
 
 from helpers.errors import DataError
+from helpers.stats.numbers import as_number
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir
@@ -52,14 +53,10 @@ def _number(table: ir.Table, column: str, source: str) -> Any:
         DataError: It holds text that is neither.
     """
     value = table[column]
-    if value.type().is_boolean():
-        return value.cast("int8").cast("float64")
     if not value.type().is_string():
-        return value.cast("float64")
+        return as_number(value)
     plain = value.lower()
-    number = ibis.cases(
-        (plain.isin(["true", "yes"]), 1.0), (plain.isin(["false", "no"]), 0.0), else_=value.try_cast("float64")
-    )
+    number = ibis.cases((plain.isin(["true", "yes"]), 1.0), (plain.isin(["false", "no"]), 0.0), else_=as_number(value))
     wrong = table.filter(value.notnull() & (value != "") & number.isnull()).select(bad=value).limit(3)
     if found := wrong.to_pyarrow()["bad"].to_pylist():
         raise DataError(f"{source}.{column}: no number in {', '.join(map(repr, found))}")
@@ -69,7 +66,7 @@ def _number(table: ir.Table, column: str, source: str) -> Any:
 def _texts(table: ir.Table, names: list[str]) -> set[str]:
     """Text columns that hold something that is no number."""
     asked = {
-        name: (table[name].notnull() & (table[name] != "") & table[name].try_cast("float64").isnull()).sum()
+        name: (table[name].notnull() & (table[name] != "") & as_number(table[name]).isnull()).sum()
         for name in dict.fromkeys(names)
         if table[name].type().is_string()
     }
