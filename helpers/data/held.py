@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import ibis
+from sqlglot import to_identifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,14 +19,36 @@ def held(expression: ir.Table) -> Iterator[ir.Table]:
     """The rows of an expression as a temporary table of its backend, for the length of a `with`."""
     con = expression.get_backend()
     name = ibis.util.gen_name("vb_held")
-    table = con.create_table(name, expression, temp=True)
+    table = keep(con, name, expression)
     try:
         yield table
     finally:
         let_go(con, name)
 
 
+def keep(con: Any, name: str, expression: ir.Table) -> ir.Table:
+    """The rows of an expression, worked out now and kept by a backend under a name that its session alone sees.
+
+    Spark has no temporary tables: its cache holds the rows, in memory and then on disk, behind a temporary view.
+    PostgreSQL plans by what it knows of a table, and of a new one it knows nothing until it is told to look.
+    """
+    if con.name == "pyspark":
+        rows = con.raw_sql(con.compile(expression)).persist()
+        rows.count()
+        rows.createTempView(name)
+        return con.table(name)
+    table = con.create_table(name, expression, temp=True)
+    if con.name == "postgres":
+        con.raw_sql(f'ANALYZE "{name}"').close()
+    return table
+
+
 def let_go(con: Any, *names: str) -> None:
-    """Drop temporary tables."""
+    """Drop what `keep` kept."""
     for name in names:
-        con.raw_sql(f'DROP TABLE "{name}"')
+        kind = "TABLE"
+        if con.name == "pyspark":
+            con.raw_sql(f"UNCACHE TABLE {name}")
+            kind = "VIEW"
+        # Servers fold names that are not quoted; each has its own quotes.
+        con.raw_sql(f"DROP {kind} {to_identifier(name, quoted=True).sql(con.dialect)}")
