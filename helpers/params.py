@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 from functools import cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from zoneinfo import available_timezones
@@ -102,6 +103,14 @@ class Data(Section):
     demo: Demo | None = None
     tables: dict[str, TableSource] = {}
     limits: Limits = Limits()
+
+    @field_validator("backend")
+    @classmethod
+    def _known_backend(cls, backend: str) -> str:
+        known = entry_points(group="ibis.backends").names
+        if backend not in known:
+            raise ValueError(f"{backend!r} is no backend of Ibis{_suggest(backend, known)}")
+        return backend
 
     @field_validator("tables")
     @classmethod

@@ -6,20 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
+from helpers.data.dialects import beside_first
+
 if TYPE_CHECKING:
     from datetime import datetime
 
     import ibis.expr.types as ir
-
-
-@ibis.udf.agg.builtin(name="arg_min", signature=(("float64", "date"), "float64"))
-def first_number(value: Any, by: Any) -> Any:
-    """DuckDB: the number beside the smallest date."""
-
-
-@ibis.udf.agg.builtin(name="arg_min", signature=(("string", "date"), "string"))
-def first_text(value: Any, by: Any) -> Any:
-    """DuckDB: the text beside the smallest date."""
 
 
 def order_days(orders: ir.Table, *, as_of: datetime, since: datetime | None = None) -> ir.Table:
@@ -53,12 +45,12 @@ def customer_states(days: ir.Table, *, channel: bool = False) -> ir.Table:
         and channel where asked for.
     """
     # An engine may pass over NULL when it looks for the first day's channel: it gets an empty text instead.
-    first = {"channel": _on_first_day(days, days.channel.fill_null("")).nullif("")} if channel else {}
+    first = {"channel": beside_first(days.channel.fill_null(""), days.on).nullif("")} if channel else {}
     return days.group_by("customer_id").agg(
         x=days.count() - 1,
         first_on=days.on.min(),
         last_on=days.on.max(),
-        first_value=_on_first_day(days, days.value),
+        first_value=beside_first(days.value, days.on),
         total=days.value.sum(),
         **first,
     )
@@ -78,29 +70,15 @@ def merged_states(stored: ir.Table, newer: ir.Table) -> ir.Table:
     parts = newer.union(stored.select(*newer.columns).cast(newer.schema()))
     first: dict[str, ir.Value] = {}
     if "channel" in parts.columns:
-        first["channel"] = _on_first_day(parts, parts.channel.fill_null(""), by="first_on").nullif("")
+        first["channel"] = beside_first(parts.channel.fill_null(""), parts.first_on).nullif("")
     return parts.group_by("customer_id").agg(
         x=(parts.x + 1).sum() - 1,
-        first_value=_on_first_day(parts, parts.first_value, by="first_on"),
+        first_value=beside_first(parts.first_value, parts.first_on),
         total=parts.total.sum(),
         first_on=parts.first_on.min(),
         last_on=parts.last_on.max(),
         **first,
     )
-
-
-def _on_first_day(days: ir.Table, value: ir.Value, *, by: str = "on") -> ir.Value:
-    """A value of the customer's first day.
-
-    Ibis has DuckDB sort each customer's days for that, which holds them all; its own aggregate holds one.
-    """
-    try:
-        embedded = days.get_backend().name == "duckdb"
-    except ibis.IbisError:  # a table of no backend, whose SQL alone is wanted
-        embedded = False
-    if not embedded:
-        return value.argmin(days[by])
-    return first_number(value, days[by]) if value.type().is_floating() else first_text(value, days[by])
 
 
 def with_exposure(states: ir.Table, *, as_of: datetime) -> ir.Table:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
+from helpers.data.dialects import fingerprint
 from helpers.data.held import held as held_rows
+from helpers.data.held import keep
 from helpers.data.sources import CANCELLED, ROW
 
 if TYPE_CHECKING:
@@ -48,11 +50,11 @@ def duplicates(con: Any, name: str, *, held: ir.Table, said: ir.Table, key: tupl
             again = ibis.row_number().over(group_by=list(key), order_by=ROW) > 0 if key else ibis.literal(value=False)
             copy = ibis.row_number().over(group_by=everything, order_by=ROW) > 0
             found = rows.select(ROW, **{COPY: copy, AGAIN: again})
-            return con.create_table(f"vb_{name}_repeated", found.filter(found[COPY] | found[AGAIN]), temp=True)
+            return keep(con, f"vb_{name}_repeated", found.filter(found[COPY] | found[AGAIN]))
 
 
 def _fingerprint(table: ir.Table, columns: tuple[str, ...]) -> ir.IntegerValue:
     """One integer a row; equal for equal values, and rarely for others."""
-    hashes = [table[column].hash().fill_null(0) for column in columns]
+    hashes = [fingerprint(table[column]).fill_null(0) for column in columns]
     # Hashing on the way keeps equal values in two columns from cancelling out.
     return reduce(lambda before, value: before.hash() ^ value, hashes)

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import ibis
 
+from helpers.data.servers import connect_server
 from helpers.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,15 +47,7 @@ def connect(data: Data, *, expand: Callable[..., Path]) -> Any:
             con.raw_sql(f"SET {setting} = '{value.replace("'", "''")}'")
         _attach(con, data.connection, expand)
         return con
-    name = data.connection.url_env
-    url = os.environ.get(name or "")
-    if not url:
-        raise DataError(f"data.connection.url_env: environment variable {name} is not set")
-    try:
-        return ibis.connect(url)
-    except Exception as error:  # noqa: BLE001 - drivers raise what they like
-        # The driver's own message may repeat the URL with its password, so only the error's type is told.
-        raise DataError(f"data.connection: no connection by the URL in {name} ({type(error).__name__})") from None
+    return connect_server(data)
 
 
 def settings(memory: str | None, *, folder: Path) -> dict[str, str]:

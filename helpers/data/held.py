@@ -33,7 +33,9 @@ def keep(con: Any, name: str, expression: ir.Table) -> ir.Table:
     PostgreSQL plans by what it knows of a table, and of a new one it knows nothing until it is told to look.
     """
     if con.name == "pyspark":
-        con.raw_sql(f"CACHE TABLE {name} AS {con.compile(expression)}")
+        rows = con.raw_sql(con.compile(expression)).persist()
+        rows.count()
+        rows.createTempView(name)
         return con.table(name)
     table = con.create_table(name, expression, temp=True)
     if con.name == "postgres":

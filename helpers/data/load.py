@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from helpers.data.checks import TableHealth, check_table, judge
 from helpers.data.contract import TABLES
 from helpers.data.engine import connect, told_when_full, unordered
-from helpers.data.held import let_go
+from helpers.data.held import keep, let_go
 from helpers.data.orders import orders_from_lines, orders_from_orders
 from helpers.data.sources import read_source
 from helpers.data.typed import typed
@@ -77,7 +77,7 @@ def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[
         _stop_if_too_dirty(health[name], limit=data.limits.quarantine_share)
     if "order_lines" in kept and "orders" not in kept:
         with told_when_full("data.tables.order_lines"), unordered(con):
-            kept["orders"] = con.create_table("vb_orders_derived", orders_from_lines(kept["order_lines"]), temp=True)
+            kept["orders"] = keep(con, "vb_orders_derived", orders_from_lines(kept["order_lines"]))
     elif "orders" in kept:
         kept["orders"] = orders_from_orders(kept["orders"])
     first, last, dated = _days_without_orders(kept, now=now) or (*_days(kept, now=now), True)
@@ -94,10 +94,10 @@ def _checked(
     if raw.repeatable:
         plain = typed(raw.table, name, source, timezone=params.timezone, worded=False)
     else:
-        plain = said = con.create_table(f"vb_{name}_said", said, temp=True)
+        plain = said = keep(con, f"vb_{name}_said", said)
     # The engine keeps the typed rows, so that text is parsed once however many questions are asked.
     with unordered(con) if name in SUMMED else nullcontext():
-        held = con.create_table(f"vb_{name}", judge(plain, name, currency=params.currency, now=now), temp=True)
+        held = keep(con, f"vb_{name}", judge(plain, name, currency=params.currency, now=now))
     kept, health = check_table(
         con,
         held,

@@ -19,6 +19,7 @@ import ibis.expr.operations as ops
 import sqlglot
 from sqlglot.errors import SqlglotError
 
+from helpers.data.dialects import row_numbers
 from helpers.data.places import fetched, files_at, filled, is_url, one_format, partitions
 from helpers.errors import DataError
 
@@ -142,17 +143,18 @@ def _out_of_memory() -> type[Exception]:
 
 
 def _read_backend(con: Any, name: str, source: TableSource, data: Data) -> Source:
-    database = ("source", "main") if data.connection.path else None
+    *path, table = source.source.split(".")
+    database = ("source", "main") if data.connection.path else tuple(path) or None
     try:
-        raw = con.table(source.source, database=database)
+        raw = con.table(source.source if data.connection.path else table, database=database)
     except ibis.common.exceptions.TableNotFound as error:
         raise DataError(f"data.tables.{name}.from: no table {source.source!r} in the {data.backend} backend") from error
-    numbered = raw.mutate(**{ROW: ibis.row_number() + 1})
+    numbered = raw.mutate(**{ROW: row_numbers(raw)})
     # A server may number its rows otherwise when it is asked again.
-    return Source(table=_conditions(numbered, name, source, dialect=data.backend), repeatable=False)
+    return Source(table=_conditions(numbered, name, source, dialect=con.dialect), repeatable=False)
 
 
-def _conditions(raw: ir.Table, name: str, source: TableSource, *, dialect: str) -> ir.Table:
+def _conditions(raw: ir.Table, name: str, source: TableSource, *, dialect: Any) -> ir.Table:
     """Rows (which have their `vb_row`) that pass `where`, with `vb_cancelled`."""
     numbered = raw.mutate(**{CANCELLED: ibis.literal(value=False)})
     key = f"data.tables.{name}"
@@ -160,15 +162,16 @@ def _conditions(raw: ir.Table, name: str, source: TableSource, *, dialect: str) 
     where = _condition(source.where, raw, key=f"{key}.where", dialect=dialect)
     if not cancelled and not where:
         return numbered
+    names = [sqlglot.to_identifier(column, quoted=True).sql(dialect) for column in raw.columns]
     query = (
-        f"SELECT * REPLACE (coalesce({cancelled or 'FALSE'}, FALSE) AS {CANCELLED}) "  # noqa: S608 - one parsed condition
+        f"SELECT {', '.join(names)}, coalesce({cancelled or 'FALSE'}, FALSE) AS {CANCELLED} "  # noqa: S608 - one parsed condition
         f"FROM numbered WHERE {where or 'TRUE'}"
     )
     aliased = numbered.alias("numbered")
     return ops.SQLStringView(parent=aliased.op(), query=query, schema=numbered.schema()).to_expr()
 
 
-def _condition(text: str | None, table: ir.Table, *, key: str, dialect: str) -> str | None:
+def _condition(text: str | None, table: ir.Table, *, key: str, dialect: Any) -> str | None:
     """One SQL condition of the params, parsed and written out again, so that it cannot be two statements."""
     if text is None:
         return None
@@ -178,6 +181,9 @@ def _condition(text: str | None, table: ir.Table, *, key: str, dialect: str) -> 
         raise DataError(f"{key}: {text!r} is no SQL condition") from error
     if unknown := {column.name for column in tree.find_all(sqlglot.exp.Column)} - set(table.columns):
         raise DataError(f"{key}: no column {', '.join(sorted(unknown))}; there are {', '.join(table.columns)}")
+    for column in tree.find_all(sqlglot.exp.Column):
+        # Some servers fold names that are not quoted to lower case, others to upper.
+        column.this.set("quoted", True)  # noqa: FBT003 - its second argument has no name to give
     return f"({tree.sql(dialect=dialect)})"
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import ibis
 
+from helpers.data import dialects
 from helpers.data.contract import TABLES, ColumnType, TableSpec
 from helpers.data.sources import CANCELLED, ROW
 from helpers.errors import DataError
@@ -22,16 +23,8 @@ OFFSET = r"\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)$"
 SAID = "said_"
 OFFSET_OF = "vb_offset"
 BLANKS = " \t\n\r\v\f"
-
-
-@ibis.udf.scalar.builtin(signature=(("string", "string"), "timestamp"))
-def try_strptime(text: Any, form: Any) -> Any:
-    """DuckDB: a text as a timestamp by a format, or NULL."""
-
-
-@ibis.udf.scalar.builtin(name="timezone", signature=(("string", "timestamp('UTC')"), "timestamp"))
-def local_time(zone: Any, moment: Any) -> Any:
-    """DuckDB: a moment as the naive time that clocks of a zone show."""
+# Whole numbers below it are told apart by a double, and are written without an exponent.
+EXACT = 1e15
 
 
 def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str, worded: bool = True) -> ir.Table:
@@ -55,7 +48,7 @@ def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str, worde
     for column, said in _mapping(raw, name, source, spec).items():
         kind = spec.columns.get(column)
         text = _text(raw[said])
-        columns[column] = _typed_value(raw[said], text, kind, source, column, timezone) if kind else raw[said]
+        columns[column] = _typed_value(raw[said], text, kind, source, (name, column), timezone) if kind else raw[said]
         if kind and kind != "string":
             columns[SAID + column] = text if worded else _present(raw[said], text)
         if column == spec.moment and raw[said].type().is_string() and column not in source.formats:
@@ -91,7 +84,10 @@ def _text(value: ir.Value) -> ir.StringValue:
     if value.type().is_string():
         return _trimmed(value)
     text = value.cast("string")
-    return text.re_replace(r"^(-?\d+)\.0+$", r"\1").nullif("nan") if value.type().is_floating() else text
+    if not value.type().is_floating():
+        return text
+    whole = ibis.ifelse(value.abs() < EXACT, value, None).cast("int64")
+    return ibis.cases((value.isnan(), None), (value == whole, whole.cast("string")), else_=text)
 
 
 def _trimmed(text: ir.StringValue, *, whole: bool = False) -> ir.StringValue:
@@ -104,7 +100,7 @@ def _trimmed(text: ir.StringValue, *, whole: bool = False) -> ir.StringValue:
     tidy = text.strip().nullif("")
     if whole:
         loose |= text.endswith(".0")
-        tidy = tidy.re_replace(r"^(\d+)\.0$", r"\1")
+        tidy = ibis.ifelse(tidy.re_search(r"^[0-9]+\.0$"), tidy.left(tidy.length() - 2), tidy)
     return ibis.ifelse(loose, tidy, text)
 
 
@@ -116,8 +112,9 @@ def _present(value: ir.Value, text: ir.StringValue) -> ir.Value:
 
 
 def _typed_value(
-    value: ir.Value, text: ir.StringValue, kind: ColumnType, source: TableSource, column: str, timezone: str
+    value: ir.Value, text: ir.StringValue, kind: ColumnType, source: TableSource, place: tuple[str, str], timezone: str
 ) -> ir.Value:
+    name, column = place
     if kind == "string":
         if not column.endswith("_id") or value.type().is_integer():
             return text
@@ -128,27 +125,27 @@ def _typed_value(
         if value.type().is_numeric():
             return value.cast("float64")
         plain = text.replace(".", "").replace(",", ".") if source.decimal == "," else text
-        number = plain.try_cast("float64")
+        number = dialects.number(plain)
         return ibis.ifelse(number.isinf() | number.isnan(), None, number)
-    moment = _moment(value, text, source.formats.get(column), timezone)
+    if form := source.formats.get(column):
+        moment = dialects.formatted(text, form, key=f"data.tables.{name}.formats.{column}")
+    else:
+        moment = _moment(value, text, timezone)
     return moment.date() if kind == "date" else moment
 
 
-def _moment(value: ir.Value, text: ir.StringValue, form: str | None, timezone: str) -> ir.TimestampValue:
-    zone = ibis.literal(timezone)
-    if form:
-        return try_strptime(text, ibis.literal(form))
+def _moment(value: ir.Value, text: ir.StringValue, timezone: str) -> ir.TimestampValue:
     if value.type().is_timestamp():
-        return local_time(zone, value) if value.type().timezone else value.cast("timestamp")
+        zoned = value.type().timezone
+        return dialects.local_time(value, zone=timezone) if zoned else value.cast("timestamp")
     if value.type().is_date():
         return value.cast("timestamp")
-    aware = local_time(zone, text.try_cast("timestamp('UTC')"))
-    return ibis.ifelse(text.re_search(OFFSET), aware, text.try_cast("timestamp"))
+    return dialects.moment(text, zone=timezone, offset=OFFSET)
 
 
 def _generated(raw: ir.Table, rule: str, columns: dict[str, ir.Value]) -> ir.Value:
     """An id for rows that have none: one a row, or for orders one a customer and day."""
     if rule == "row":
         return raw[ROW].cast("string")
-    day = columns["ordered_at"].strftime("%Y-%m-%d")
+    day = columns["ordered_at"].date().cast("string")
     return columns["customer_id"].fill_null("guest").concat("@", day)

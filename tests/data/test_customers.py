@@ -6,7 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers.data.checks import FAULT, judge
 from helpers.data.customers import customer_states, merged_states, order_days, with_exposure, with_first_day
+from helpers.data.orders import orders_from_orders
+from helpers.data.sources import CANCELLED, ROW
+from helpers.data.typed import typed
+from helpers.params import TableSource
 
 AS_OF = datetime(2024, 3, 1)
 START = datetime(2024, 1, 1)
@@ -109,3 +114,16 @@ def test_states_may_be_stored_and_merged_again_and_again(ledger, tmp_path):
         merged.to_parquet(path)
     whole = customer_states(order_days(table, as_of=edges[-1])).order_by("customer_id").execute()
     pd.testing.assert_frame_equal(merged[list(whole.columns)], whole, check_dtype=False)
+
+
+@pytest.mark.parametrize("dialect", ["bigquery", "snowflake", "postgres", "databricks"])
+def test_loading_can_be_written_for_a_warehouse_that_is_not_connected(dialect):
+    columns = {"No": "string", "who": "int64", "day": "string", "sum": "string", "note": "string", ROW: "int64"}
+    raw = ibis.table({**columns, CANCELLED: "boolean"}, name="sales")
+    named = {"order_id": "No", "customer_id": "who", "ordered_at": "day", "revenue": "sum", "status": "note"}
+    source = TableSource.model_validate({"from": "sales", "columns": named, "formats": {"ordered_at": "%d.%m.%Y"}})
+    judged = judge(typed(raw, "orders", source, timezone="UTC"), "orders", currency="GBP", now=AS_OF)
+    kept = judged.filter(judged[FAULT].isnull())
+    days = order_days(orders_from_orders(kept), as_of=AS_OF)
+    states = with_exposure(customer_states(days), as_of=AS_OF)
+    assert "customer_id" in ibis.to_sql(states, dialect=dialect)
