@@ -49,6 +49,7 @@ def connect_server(data: Data) -> Any:
         # The driver's own message may repeat the URL with its password, so only the error's type is told.
         raise DataError(f"data.connection: no connection by the URL in {name} ({type(error).__name__})") from None
     if con.name != data.backend:
+        con.disconnect()
         raise DataError(f"data.backend == {data.backend!r}, but the URL in {name} is one of {con.name}")
     if con.name == "postgres":
         weakref.finalize(con, con.con.close)

@@ -14,11 +14,23 @@ from tests.engines.servers import postgres_programs, postgres_server, spark_sess
 SOCKETS = "ignore:Exception ignored in.*socket:pytest.PytestUnraisableExceptionWarning"
 
 
+# Every query costs Spark a second: CI asks it these, and `make test-full` all.
+SPOT_CHECKS = (
+    "test_spark_answers",
+    "test_spark_gives_what_duckdb_gives[pulse.activity-demo]",
+    "test_spark_gives_what_duckdb_gives[clv.histories-demo]",
+    "test_rows_are_put_aside_under_the_same_rules[pyspark]",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Let tests of Spark, and no others, leave the gateway's sockets to the collector."""
+    """Let tests of Spark, and no others, leave the gateway's sockets to the collector; most of them are the long form."""
     for item in items:
-        if "spark_backend" in getattr(item, "fixturenames", ()):
+        if "spark_backend" in getattr(item, "fixturenames", ()) or "[pyspark" in item.name:
             item.add_marker(pytest.mark.filterwarnings(SOCKETS))
+            if item.name not in SPOT_CHECKS:
+                item.add_marker(pytest.mark.full)
 
 
 @pytest.fixture(scope="session")

@@ -187,13 +187,14 @@ def test_moments_are_read_by_a_format(engine, tmp_path, form, said):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("as_text", [False, True])
+@pytest.mark.parametrize("as_text", [False, pytest.param(True, marks=pytest.mark.full)])
 def test_online_retail_is_what_duckdb_makes_of_it(engine, public_data, as_text):
     path = public_data / "online_retail" / "online_retail.parquet"
     raw = ibis.duckdb.connect().read_parquet(path)
     engine.put("retail", texts(raw) if as_text else raw)
     found = engine.load({"order_lines": {"from": "retail", **RETAIL}})
-    assert_same(found, loaded({"order_lines": {"from": str(path), **RETAIL}}))
+    # A number that is text on the server is put aside as it was written there, 0.0 for 0.
+    assert_same(found, loaded({"order_lines": {"from": str(path), **RETAIL}}), typed=not as_text)
 
 
 @pytest.mark.parametrize("after", ["vb_orders_said", "vb_orders"])
