@@ -51,10 +51,13 @@ customers, revenue = con.execute("SELECT count(*), sum(revenue) FROM found").fet
 """,
 )
 
+# Every side's libraries are loaded before its clock starts, those that Ibis loads by itself as well.
 KIT = """
 from datetime import datetime
 from pathlib import Path
 import ibis
+import ibis.backends.duckdb
+import ibis.formats.pandas
 from helpers.data.customers import customer_states, order_days, with_exposure
 from helpers.data.engine import connect
 from helpers.data.held import held
