@@ -17,7 +17,7 @@ HEAVY = ("pandas", "ibis", "scipy", "sklearn", "matplotlib", "pymc")
 def test_params_are_read_without_the_statistics():
     """Reading a client's params, sections of all topics included, loads none of the libraries that take seconds."""
     code = (
-        "import sys; from helpers.params import load_params, params_folder; load_params('demo', folder=params_folder());"
+        "import sys; from helpers.params import ROOT, load_params; load_params('demo', folder=ROOT / 'params');"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

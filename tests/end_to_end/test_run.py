@@ -89,7 +89,7 @@ def test_a_client_of_tests_alone_gets_a_verdict_and_a_broken_test_holds_back_its
     page = next(ran[0].glob("tested/*/ab_test.html")).read_text()
     assert "A part of this must not be used." in page
     assert "Do not use this for the decision." not in page
-    assert page.index("Button: ship treatment") < page.index("What moved")
+    assert page.index("): ship treatment") < page.index("What moved")
     assert (world / "looks" / "tested.ab_test.jsonl").is_file()
     # Other topics have nothing to read.
     assert findings(ran[0], "tested", "pulse")["status"] == "skipped"

@@ -175,7 +175,7 @@ def test_the_dirty_copy_adds_up_and_its_health_page_tells_it(dirty):
         "in the future",
         "not of its type",
         "is missing",
-        "client&#39;s",
+        "client’s",
         "Windows-1252",
         "offsets",
     ):
