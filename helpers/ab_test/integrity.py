@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from helpers.ab_test import gates
 from helpers.ab_test.gates import Gate
 from helpers.ab_test.sums import moments
+from helpers.data.dialects import as_number
 from helpers.reporting.words import listing
-from helpers.stats.numbers import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

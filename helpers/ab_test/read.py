@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 
 from helpers.ab_test.registration import Covariate, Metric, Test
+from helpers.data.dialects import as_number
 from helpers.data.held import keep
-from helpers.stats.numbers import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from helpers.ab_test.moments import Moments
-from helpers.stats.numbers import as_number
+from helpers.data.dialects import as_number
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping, Sequence

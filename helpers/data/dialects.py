@@ -16,8 +16,9 @@ from helpers.errors import DataError
 if TYPE_CHECKING:
     import ibis.expr.types as ir
 
-# Texts that are no wider than what every engine's double takes.
-NUMBER = r"^[+-]?([0-9]{1,150}\.?[0-9]{0,150}|\.[0-9]{1,150})([eE][+-]?[0-9]{1,2})?$"
+# Engines differ in what else they take for a number (1_000, 1.5f, Infinity): the pattern lets through what all of them read,
+# and no more digits than a double has room for.
+NUMBER = r"^\s*[+-]?([0-9]{1,150}\.?[0-9]{0,150}|\.[0-9]{1,150})([eE][+-]?[0-9]{1,2})?\s*$"
 _LEAP = r"([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)"
 _DAY = (
     r"([0-9]{4}[-/](0?[13578]|1[02])[-/](0?[1-9]|[12][0-9]|3[01])"
@@ -94,6 +95,17 @@ def engine_of(expression: ir.Expr) -> str:
 def number(text: ir.StringValue) -> ir.FloatingValue:
     """A text as a number, NULL where it is none."""
     return (text if engine_of(text) == "duckdb" else _fitting(text, NUMBER)).try_cast("float64")
+
+
+def as_number(value: ir.Value) -> ir.FloatingValue:
+    """A client's column as a float: text is parsed, and what is no number has no value; true and false are 1 and 0.
+
+    Unlike `number`, it takes the same texts on every engine, also those that DuckDB reads more into.
+    """
+    if value.type().is_string():
+        return _fitting(value, NUMBER).cast("float64")
+    # No engine refuses the way over whole numbers, and some refuse the direct one.
+    return (value.cast("int32") if value.type().is_boolean() else value).cast("float64")
 
 
 def moment(text: ir.StringValue, *, zone: str, offset: str, naive: bool = False) -> ir.TimestampValue:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import ibis
 import pandas as pd
 
+from helpers.data.dialects import as_number
 from helpers.errors import DataError
-from helpers.stats.numbers import as_number
 
 if TYPE_CHECKING:
     import ibis.expr.types as ir

@@ -1,8 +1,9 @@
-"""Heterogeneity: for whom the offer does more or less, whether a ranking of customers holds, and whether predictions come true."""
+"""Heterogeneity: for whom the offer does more or less, and whether a ranking of customers holds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, foreign, language, listing, money, number, percent
 from helpers.upsell_lift.average import Empty
-from helpers.upsell_lift.estimate import critical, mean_error
+from helpers.upsell_lift.calibration import Calibration, calibrated
 from helpers.upsell_lift.gates import shown
 from helpers.upsell_lift.policy import RATE_LEVEL
 
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
     from helpers.upsell_lift.analyse import Analysis
     from helpers.upsell_lift.rate import Rate
 
-GROUPS = 5
 MOST_SHOWN = 12
-# Groups that come true by such a chance or less, were all predictions right, are too few.
-FEWER = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,8 +99,8 @@ class Heterogeneity(Result):
         if len(self.analysis.segments):
             names = [self.analysis.campaign.arms[arm] for arm in self.analysis.segments["arm"]]
             found["segments"] = self.analysis.segments.assign(arm=names)
-        if self.analysis.proof is not None:
-            found |= {"rankings": self._rankings(), "calibration": self._calibration()}
+        if self._calibration:
+            found |= {"rankings": self._rankings(), "calibration": self._calibration.fifths}
         return found
 
     def _rankings(self) -> pd.DataFrame:
@@ -118,63 +116,13 @@ class Heterogeneity(Result):
             )  # fmt: skip
         return pd.DataFrame(rows)
 
-    def _calibration(self) -> pd.DataFrame:
-        """Fifths of the ranking by predicted profit of the best offer: what was predicted and what came, a customer."""
-        proof = self.analysis.proof
-        assert proof is not None  # noqa: S101 - asked before
-        rows, best = np.arange(len(proof.rows)), proof.best
-        predicted = proof.effect[rows, best - 1, 0]
-        came = proof.gamma[rows, best, 0] - proof.gamma[:, 0, 0]
-        group = np.minimum((proof.priority * GROUPS - 1e-9).astype(int), GROUPS - 1)
-        own = self.analysis.campaign.cluster
-        level = self.analysis.campaign.settings.level
-        found = []
-        for one in np.unique(group):
-            inside = group == one
-            cluster = None if own is None else np.unique(own[proof.rows][inside], return_inverse=True)[1]
-            value, se = mean_error(came[inside], cluster)
-            half = critical(level, cluster) * se
-            found.append(
-                {
-                    "fifth": int(one) + 1, "predicted": float(predicted[inside].mean()), "observed": value, "low": value - half,
-                    "high": value + half, "customers": int(inside.sum()),
-                }
-            )  # fmt: skip
-        return pd.DataFrame(found)
+    @cached_property
+    def _calibration(self) -> Calibration | None:
+        return calibrated(self.analysis)
 
     def checks(self) -> list[Check]:
         """Whether predicted profits came true, where a list rests on them."""
-        if self.analysis.action != "target":
-            return []
-        inside, groups, least = self._came_true()
-        few = inside < least
-        facts = {"n": number(inside), "all": number(groups)}
-        text = (
-            _(
-                "Predicted profits came true in only {n} of {all} groups of customers: the order of the list is tested, what it "
-                "expects of one customer is rough."
-            )
-            if few
-            else _("Predicted profits came true in {n} of {all} groups of customers.")
-        )
-        return [
-            Check(
-                id="upsell_lift.calibration",
-                status="warn" if few else "pass",
-                value=inside,
-                threshold=f">= {least}",
-                message=text.format(**facts),
-            )
-        ]
-
-    def _came_true(self) -> tuple[int, int, int]:
-        """Groups whose interval holds what was predicted, all groups, and how few of them chance would leave at least."""
-        from scipy.stats import binom
-
-        frame = self._calibration()
-        inside = int(frame["predicted"].between(frame["low"], frame["high"]).sum())
-        level = self.analysis.campaign.settings.level
-        return inside, len(frame), int(binom.ppf(FEWER, len(frame), level))
+        return [self._calibration.check()] if self._calibration and self.analysis.action == "target" else []
 
     def sentence(self) -> Sentence | Empty:
         """Segments that surely lose or gain."""
@@ -300,48 +248,12 @@ class Heterogeneity(Result):
 
     def calibration(self) -> Table | Empty:
         """Predicted against observed profit by fifth."""
-        if self.analysis.proof is None:
-            return Empty()
-        columns = {
-            "shown": Column(label=_("Fifth of the customers")),
-            "predicted": Column(label=_("Predicted profit a customer"), kind="money"),
-            "observed": Column(label=_("Came true"), kind="money", low="low", high="high"),
-            "customers": Column(label=_("Customers"), kind="number"),
-        }
-        frame = self._calibration()
-        ends = {1: _("{n} (lowest)"), GROUPS: _("{n} (highest)")}
-        frame["shown"] = [ends.get(one, "{n}").format(n=number(one)) for one in frame["fifth"]]
-        inside, groups, least = self._came_true()
-        title = (
-            _("Predictions came true in only {n} of {all} groups")
-            if inside < least
-            else _("Predictions came true in {n} of {all} groups")
-        ).format(n=number(inside), all=number(groups))
-        foot = _(
-            "By predicted profit of each one’s best offer, on customers not learned from; {level} intervals. Learner: {names}."
-        )
-        return table(
-            frame,
-            columns,
-            title=title,
-            foot=foot.format(
-                level=percent(self.analysis.campaign.settings.level, digits=0),
-                names=listing(
-                    _("{name} ({n})").format(name=learner_words()[name], n=number(n))
-                    for name, n in self.analysis.proof.learners.items()
-                ),
-            ),
-        )
+        return self._calibration.table() if self._calibration else Empty()
 
 
 def heterogeneity(analysis: Analysis) -> Heterogeneity:
     """Differences between customers."""
     return Heterogeneity(analysis=analysis)
-
-
-def learner_words() -> dict[str, str]:
-    """Base learners as a reader sees them."""
-    return {"linear": _("linear"), "boosted": _("boosted trees")}
 
 
 def ranking_words(rate: Rate) -> str:

@@ -6,7 +6,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from helpers.stats.numbers import as_number
+from helpers.data.dialects import as_number
 
 
 @pytest.mark.parametrize(
