@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -66,6 +67,12 @@ def files_at(pattern: Path) -> tuple[Path, ...]:
             path for path in sorted(pattern.rglob("*")) if path.is_file() and _is_data(path.relative_to(pattern))
         )
     return tuple(Path(path) for path in sorted(glob.glob(str(pattern), recursive=True)))  # noqa: PTH207 - takes full patterns
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def partitions(path: Path) -> tuple[str, ...]:

@@ -15,11 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.data.places import sha256_of
 from helpers.errors import ParamsError
 from helpers.params import ROOT
 from helpers.reporting.export import append_lines, read_lines, write_bytes
 from helpers.reporting.words import _
-from helpers.running.digests import of_file, of_files, of_json
+from helpers.running.digests import of_files, of_json
 from helpers.running.execute import Outcome, Setting, lost, run_job
 from helpers.running.kernels import Kind, kind_of
 from helpers.running.plan import earlier, in_series, ledgers, params_files, reads
@@ -121,7 +122,7 @@ def fingerprint() -> dict[str, str]:
         "python": platform.python_version(),
         "helpers": of_files(path for path in (ROOT / "helpers").rglob("*") if path.suffix in {".py", ".po"})[:12],
         "notebooks": of_files(sorted((ROOT / "notebooks").glob("*.ipynb")))[:12],
-        "requirements.lock": of_file(ROOT / "requirements.lock")[:12],
+        "requirements.lock": sha256_of(ROOT / "requirements.lock")[:12],
         "libraries": of_json({name: version(name) for name in ("pandas", "numpy", "pymc", "duckdb", "papermill")})[:12],
     }
 

@@ -11,13 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.data.places import sha256_of
 from helpers.params import ROOT
 from helpers.reporting.export import write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-CHUNK = 1 << 20
 # A file that was changed so short a time before it was hashed may change again and keep its time.
 RACY = 2.0
 
@@ -32,16 +32,10 @@ def of_json(content: Mapping[str, Any] | list[Any]) -> str:
     return of_bytes(json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode())
 
 
-def of_file(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def of_files(paths: Iterable[Path], *, base: Path = ROOT) -> str:
     """SHA-256 over files' names and contents."""
     names = {(str(path.relative_to(base)) if path.is_relative_to(base) else path.name): path for path in paths}
-    return of_json([[name, of_file(names[name])] for name in sorted(names)])
+    return of_json([[name, sha256_of(names[name])] for name in sorted(names)])
 
 
 def memory_folder() -> Path:
@@ -68,7 +62,7 @@ class Memory:
         known = self.known.get(name)
         if known and known[0] == state:
             return str(known[1])
-        digest = of_file(path)
+        digest = sha256_of(path)
         if time.time() - about.st_mtime > RACY:
             self.known[name] = [state, digest]
             self.changed = True

@@ -7,10 +7,11 @@ import platform
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from helpers.data.places import sha256_of
 from helpers.params import ROOT, topics
 from helpers.reporting.catalogues import CATALOGUES
 from helpers.reporting.html import TEMPLATE
-from helpers.running.digests import code_of, of_file, of_files, of_json, of_modules
+from helpers.running.digests import code_of, of_files, of_json, of_modules
 from helpers.running.plan import earlier, in_series, notebook, previous, reads
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def ingredients(job: Job, *, params: Any, facts: Facts, reports: Path) -> dict[s
     found = {
         "code": code(job.topic),
         "data": of_json([{name: facts.sha256[name] for name in sorted(tables)}, facts.today if facts.moves else None]),
-        "lock": of_file(ROOT / "requirements.lock"),
+        "lock": sha256_of(ROOT / "requirements.lock"),
         "notebook": of_json(cells(job.topic)),
         "params": of_json([job.client, params_of(job.topic, params, tables), _named_files(job.topic, params)]),
         "period": job.period,
@@ -115,7 +116,7 @@ def _declared(topic: str, params: Any) -> set[str]:
 def _named_files(topic: str, params: Any) -> list[list[str]]:
     """Files of the project that the params name, such as the logo and the playbook, with their hashes."""
     content = params_of(topic, params, set())
-    return [[name, of_file(ROOT / name)] for name in sorted(_texts(content)) if _is_file(name)]
+    return [[name, sha256_of(ROOT / name)] for name in sorted(_texts(content)) if _is_file(name)]
 
 
 def _texts(content: Any) -> set[str]:

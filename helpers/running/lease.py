@@ -22,7 +22,7 @@ from helpers.running.wire import hear, say
 
 # Time that a kernel started by hand may take to be followed by the next.
 LINGER = 120.0
-SLOWEST_START = 300.0
+SHORT = 0.5
 THREADS = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1")
 # All that a zygote knows of its client's environment: nothing that could be a secret. Kernels get theirs when they start.
 PASSED_ON = ("HOME", "LANG", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
@@ -137,11 +137,16 @@ class Lease:
 
     def goodbye(self) -> None:
         """Give the lease back in order; the zygote may linger for the next client."""
-        with self._lock:
+        # Whoever stops while the zygote warms up beside it does not wait: without a client, the zygote ends by itself.
+        if not self._lock.acquire(timeout=SHORT):
+            return
+        try:
             if self._line is not None and self._owner == os.getpid():
                 with contextlib.suppress(OSError):
                     say(self._line, {"do": "goodbye", "linger": self.linger})
             self._hang_up()
+        finally:
+            self._lock.release()
 
     def _hang_up(self) -> None:
         if self._line is not None:

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from helpers.data.places import sha256_of
 from helpers.errors import ParamsError
 from helpers.reporting.export import write_json
-from helpers.running.digests import of_file, of_json
+from helpers.running.digests import of_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -108,7 +109,7 @@ def commit(
 ) -> None:
     """Write the record of a job whose files are all written."""
     files = {
-        str(path.relative_to(folder)): (path.stat().st_size, of_file(path))
+        str(path.relative_to(folder)): (path.stat().st_size, sha256_of(path))
         for path in sorted([*folder.glob(f"{topic}.*"), *(folder / "tables").glob(f"{topic}.*")])
     }
     content = {

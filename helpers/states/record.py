@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from helpers.data.places import sha256_of
 from helpers.errors import DataError
 from helpers.reporting.export import write_json
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 NAME = "states.json"
-CHUNK = 1 << 20
 CODE = Path(__file__).parents[1] / "data"
 REMEDY = "refresh with `whole` to make the states anew from all files"
 
@@ -114,15 +114,6 @@ def made_of(params: Any, table: str) -> str:
         "engine": duckdb.__version__,
     }
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def sha256_of(path: Path) -> str:
-    """Hash of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while part := file.read(CHUNK):
-            digest.update(part)
-    return digest.hexdigest()
 
 
 def write_record(folder: Path, record: Record) -> None:

@@ -18,10 +18,10 @@ import ibis
 from helpers.data.customers import customer_states, merged_states, order_days
 from helpers.data.held import held
 from helpers.data.load import load_tables
-from helpers.data.places import files_at, is_url, partitions, suffix_format
+from helpers.data.places import files_at, is_url, partitions, sha256_of, suffix_format
 from helpers.errors import DataError, ParamsError
 from helpers.reporting.export import alone, replacing
-from helpers.states.record import Counts, File, Record, made_of, next_number, read_record, sha256_of, write_record
+from helpers.states.record import Counts, File, Record, made_of, next_number, read_record, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 import pytest
 
 from helpers.params import load_params
 from helpers.running import kernels
+from helpers.running import lease as module
 from helpers.running.digests import Memory
 from helpers.running.facts import facts_of
+from helpers.running.lease import NoZygoteError
 
 
 @pytest.fixture
@@ -54,3 +57,27 @@ def test_a_plan_says_when_it_reads_data_and_not_when_it_remembers(small, monkeyp
     for _time in range(2):
         facts_of("client0", content, folder=small.params, memory=memory, learned=lambda: told.append("read"))
     assert told == ["read"]
+
+
+def test_who_stops_while_it_starts_does_not_wait_for_it(monkeypatch):
+    going, go_on = threading.Event(), threading.Event()
+
+    def slow():
+        going.set()
+        go_on.wait()
+        raise NoZygoteError("stopped")
+
+    monkeypatch.setattr(module, "_connect", slow)
+    lease = module.Lease()
+
+    def start():
+        with contextlib.suppress(NoZygoteError):
+            lease.start()
+
+    starting = threading.Thread(target=start)
+    starting.start()
+    going.wait()
+    lease.goodbye()
+    assert starting.is_alive()
+    go_on.set()
+    starting.join()
