@@ -62,7 +62,14 @@ def study_page(*, brand: Brand, period: str, findings: Sequence[Findings], befor
     )
 
 
+def _held_back(found: Findings) -> bool:
+    """Whether nothing of what a topic found may be used."""
+    return found.status == "blocked" and not found.decisions
+
+
 def _told(found: Findings, before: Findings | None) -> dict[str, Any]:
+    # Who opens the cover alone must not take away a number that its report forbids to use.
+    usable = not _held_back(found)
     return {
         "topic": found.topic,
         "name": topic_name(found.topic),
@@ -70,8 +77,8 @@ def _told(found: Findings, before: Findings | None) -> dict[str, Any]:
         "status": found.status,
         "word": status_word(found),
         "reason": clean(found.reason or "") if found.status in {"blocked", "skipped", "failed"} else "",
-        "headline": clean(found.headline),
-        "cards": cards(found, before=before),
+        "headline": clean(found.headline) if usable else "",
+        "cards": cards(found, before=before) if usable else [],
         # What was tested speaks first and loud; what nobody has tested is an idea.
         "decisions": [one for one in found.decisions if one.evidence != "assumption"],
         "ideas": [one for one in found.decisions if one.evidence == "assumption"],
@@ -102,7 +109,8 @@ def _row(findings: Sequence[Findings], before: Sequence[Findings]) -> dict[str, 
     # A study of which one topic is held back still decides what the others found.
     in_part = worst.status == "blocked" and any(found.decisions for found in findings if found.status in {"ok", "warn"})
     earlier = {found.topic: found for found in before}
-    headline = next((found.headline for found in first if found.headline), "")
+    usable = [found for found in first if not _held_back(found)]
+    headline = next((found.headline for found in usable if found.headline), "")
     folder = f"{worst.client}/{worst.period}"
     return {
         "client": clean(worst.client),
@@ -111,7 +119,7 @@ def _row(findings: Sequence[Findings], before: Sequence[Findings]) -> dict[str, 
         "status": worst.status,
         "word": _("Use in part") if in_part else status_word(worst),
         "text": shorten(headline or next((found.reason for found in first if found.reason), ""), LONGEST),
-        "trend": next((told for found in first if (told := trend(found, earlier.get(found.topic)))), None),
+        "trend": next((told for found in usable if (told := trend(found, earlier.get(found.topic)))), None),
         "topics": [
             {
                 "name": topic_name(found.topic),

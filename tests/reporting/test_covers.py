@@ -74,6 +74,25 @@ def test_a_number_that_was_blocked_or_meant_something_else_is_no_trend():
         assert "84.70" not in study_page(brand=BRAND, period="2024-Q4", findings=[findings()], before=[before])
 
 
+def test_what_must_not_be_used_is_neither_on_the_cover_nor_in_the_list():
+    about = {
+        "topic": "clv",
+        "status": "blocked",
+        "reason": "The past was not predicted.",
+        "headline": "They are worth £81.",
+    }
+    for page in (
+        study_page(brand=BRAND, period="2024-Q4", findings=[findings(**about)]),
+        portal_page([[findings(**about)]]),
+    ):
+        assert "The past was not predicted." in page
+        assert "£81" not in page
+        assert 'class="card' not in page
+    # Where a part is usable, it is told.
+    decided = findings(**about, decisions=(Decision(id="d", text="Ship.", evidence="experiment"),))
+    assert "£81" in study_page(brand=BRAND, period="2024-Q4", findings=[decided])
+
+
 def test_periods_know_the_one_before():
     assert period_before("2024-Q1") == "2023-Q4"
     assert period_before("2024") == "2023"
