@@ -230,7 +230,7 @@ def test_a_file_is_hashed_again_when_it_changed_and_not_before(tmp_path, monkeyp
     memory = digests.Memory(tmp_path / "hashes.json")
     first = memory.of_file(file)
     memory.save()
-    monkeypatch.setattr(digests, "of_file", lambda path: "hashed again")
+    monkeypatch.setattr(digests, "sha256_of", lambda path: "hashed again")
     assert digests.Memory(tmp_path / "hashes.json").of_file(file) == first
     file.write_text("two")
     assert digests.Memory(tmp_path / "hashes.json").of_file(file) == "hashed again"
