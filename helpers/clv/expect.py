@@ -8,7 +8,6 @@ to many digits and, unlike the hypergeometric form, does not fail at a = 1 or fo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,54 +17,14 @@ from helpers.clv.purchase import NODES, REACH
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-JACOBI = 16
-SMALLEST_P = 1e-9
 # One calendar: a month is a twelfth of 365.25 days, whatever the unit of the log.
 MONTH = 365.25 / 12
-CELLS = 4_000_000
 WORK = 2_000_000
 
 
 def discount_factors(months: int, rate: float) -> NDArray:
     """Factor on what month 1, 2, ... brings, at an annual rate, paid at the month's end."""
     return (1 + rate) ** (-np.arange(1, months + 1) / 12)
-
-
-def beta_nodes(first: NDArray, second: NDArray, *, size: int = JACOBI) -> tuple[NDArray, NDArray]:
-    """Nodes and weights for expectations over Beta(first, second), by Golub & Welsch (1969).
-
-    Args:
-        first: Shape (m,), positive.
-        second: Shape (m,), positive.
-        size: Number of nodes.
-
-    Returns:
-        Shape (m, size) each; the weights of a row sum to 1.
-    """
-    # Jacobi polynomials on (-1, 1) with weight (1 - z)^(second - 1) (1 + z)^(first - 1); p = (1 + z) / 2.
-    one, two = second[:, None] - 1, first[:, None] - 1
-    k = np.arange(size)[None, :].astype(float)
-    total = 2 * k + one + two
-    with np.errstate(divide="ignore", invalid="ignore"):
-        diagonal = (two**2 - one**2) / (total * (total + 2))
-    diagonal[:, :1] = (two - one) / (one + two + 2)
-    j = k[:, 1:]
-    span = 2 * j + one + two
-    with np.errstate(divide="ignore", invalid="ignore"):
-        off = 4 * j * (j + one) * (j + two) * (j + one + two) / (span**2 * (span + 1) * (span - 1))
-    off[:, :1] = 4 * (1 + one) * (1 + two) / ((2 + one + two) ** 2 * (3 + one + two))
-    matrix = np.zeros((len(first), size, size))
-    at = np.arange(size)
-    matrix[:, at, at] = diagonal
-    matrix[:, at[1:], at[:-1]] = np.sqrt(off)
-    nodes, vectors = np.linalg.eigh(matrix)
-    return np.clip((1 + nodes) / 2, 1e-300, 1.0), vectors[:, 0, :] ** 2
-
-
-@lru_cache(maxsize=1)
-def _drop_out_nodes(a: float, b: float, chances: tuple[float, ...]) -> tuple[NDArray, NDArray]:
-    """Nodes for drop-out after each number of chances; kept for the next question about the same draw."""
-    return beta_nodes(np.full(len(chances), a), b + np.array(chances))
 
 
 def p_alive(process: str, parameters: dict[str, Any], *, x: NDArray, t_x: NDArray, T: NDArray) -> NDArray:
@@ -123,19 +82,12 @@ def expected_if_alive(
         # (1 - e^{-(s-1) l}) / (s - 1), which is l at s = 1.
         lived = left if abs(s - 1) < 1e-9 else -np.expm1(-(s - 1) * left) / (s - 1)  # noqa: PLR2004
         return (faster * (r + x) / (alpha + T) * rest)[:, None] * lived
+    from helpers.clv.quadrature import orders_while_alive
+
     counts, at = np.unique(x, return_inverse=True)
     chances = counts + 1 if process == "mbg_nbd" else counts
-    nodes, weights = _drop_out_nodes(parameters["a"], parameters["b"], tuple(chances))
-    found = np.empty((len(x), len(ahead)))
-    step = max(1, CELLS // (JACOBI * len(ahead)))
-    for start in range(0, len(x), step):
-        rows = slice(start, start + step)
-        p = np.maximum(nodes[at[rows]] - stay, SMALLEST_P)
-        per_day = faster * p / (alpha + T[rows])[:, None]
-        power = (r + x[rows])[:, None, None]
-        lived = -np.expm1(-power * np.log1p(per_day[:, :, None] * ahead[None, None, :])) / p[:, :, None]
-        found[rows] = np.einsum("nk,nkt->nt", weights[at[rows]], lived)
-    return found
+    a, b = parameters["a"], parameters["b"]
+    return orders_while_alive(r, alpha, a, b, counts, at, chances, T, ahead, stay, faster)
 
 
 def expected_new(process: str, parameters: dict[str, Any], *, ahead: Any) -> NDArray:

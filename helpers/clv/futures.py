@@ -5,10 +5,18 @@ Numba's compiled functions take positional arguments and its own seeded generato
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from helpers.clv.purchase import NODES, REACH
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 BG, MBG, PARETO = 0, 1, 2
 BLOCK = 512
@@ -87,8 +95,10 @@ def order_statistic(drawn, draws, at):
     return drawn[at - rest] if at >= rest else 0.0
 
 
-@njit(cache=True, parallel=True)
-def run_futures(
+@njit(cache=True, nogil=True)
+def run_lane(
+    lane,
+    lanes,
     kind,
     x,
     t_x,
@@ -98,7 +108,6 @@ def run_futures(
     pace,
     own,
     group,
-    groups,
     theta,
     money,
     gain,
@@ -106,54 +115,81 @@ def run_futures(
     cac,
     place,
     top,
-    keep,
     seed,
+    keep,
+    found,
+    orders,
+    value,
+    kept,
 ):
-    """All futures of all customers.
+    """All futures of the customers of one lane: every `lanes`-th block from the `lane`-th on.
 
-    Customers go in blocks, each with a seed of its own, so the draws do not hang on the number of threads.
+    Each block has a seed of its own, so the draws do not hang on the number of lanes or threads. Without the
+    interpreter's lock, lanes run side by side.
+
+    Args:
+        found: Takes what is told of each customer, shape (n, 9).
+        orders: Takes the lane's orders, shape (draws, months).
+        value: Takes the lane's value, shape (draws, groups).
+        kept: Takes each customer's values, shape (n, draws), where `keep`.
+    """
+    n, draws = len(x), len(theta)
+    blocks = (n + BLOCK - 1) // BLOCK
+    counts, values = np.zeros(draws), np.zeros(draws)
+    for block in range(lane, blocks, lanes):
+        np.random.seed((seed + block * 2_654_435) % 4_294_967_295)
+        for i in range(block * BLOCK, min(n, (block + 1) * BLOCK)):
+            above, first, some = 0.0, 0.0, 0
+            for s in range(draws):
+                count, worth = future(
+                    kind, x[i], t_x[i], T[i], spend_x[i], spend_total[i], pace[i], theta[s, own[i]], money[s], gain, length,
+                    orders[s],
+                )  # fmt: skip
+                if count:
+                    counts[some], values[some] = count, worth
+                    some += 1
+                    value[s, group[i]] += worth
+                above += worth > cac[i]
+                first += worth > top[s]
+                if keep:
+                    kept[i, s] = worth
+            drawn_counts, drawn_values = np.sort(counts[:some]), np.sort(values[:some])
+            found[i, 0] = drawn_counts.sum() / draws
+            found[i, 3] = some / draws
+            found[i, 4] = drawn_values.sum() / draws
+            found[i, 7], found[i, 8] = above / draws, first / draws
+            low, high = int(place[0] * draws), min(int(place[1] * draws), draws - 1)
+            found[i, 1], found[i, 2] = (
+                order_statistic(drawn_counts, draws, low),
+                order_statistic(drawn_counts, draws, high),
+            )
+            found[i, 5], found[i, 6] = (
+                order_statistic(drawn_values, draws, low),
+                order_statistic(drawn_values, draws, high),
+            )
+
+
+def run_futures(*story: Any, n: int, draws: int, months: int, groups: int, keep: bool) -> tuple[NDArray, ...]:
+    """All futures of all customers, on all cores.
+
+    Args:
+        story: What `run_lane` takes from `kind` to `seed`.
+        n: Customers.
+        draws: Futures of each.
+        months: Of each future.
+        groups: How many groups of customers there are.
+        keep: Whether each customer's values are kept.
 
     Returns:
         Per customer (n, 9), orders (draws, months), value (draws, groups), and values (n, draws) where `keep`.
     """
-    n, draws, months = len(x), len(theta), len(gain)
-    found = np.zeros((n, 9))
-    blocks = (n + BLOCK - 1) // BLOCK
-    threads = min(blocks, LANES)
-    orders = np.zeros((threads, draws, months))
-    value = np.zeros((threads, draws, groups))
-    kept = np.zeros((n if keep else 1, draws))
-    for lane in prange(threads):
-        counts, values = np.zeros(draws), np.zeros(draws)
-        for block in range(lane, blocks, threads):
-            np.random.seed((seed + block * 2_654_435) % 4_294_967_295)
-            for i in range(block * BLOCK, min(n, (block + 1) * BLOCK)):
-                above, first, some = 0.0, 0.0, 0
-                for s in range(draws):
-                    count, worth = future(
-                        kind, x[i], t_x[i], T[i], spend_x[i], spend_total[i], pace[i], theta[s, own[i]], money[s], gain, length,
-                        orders[lane, s],
-                    )  # fmt: skip
-                    if count:
-                        counts[some], values[some] = count, worth
-                        some += 1
-                        value[lane, s, group[i]] += worth
-                    above += worth > cac[i]
-                    first += worth > top[s]
-                    if keep:
-                        kept[i, s] = worth
-                drawn_counts, drawn_values = np.sort(counts[:some]), np.sort(values[:some])
-                found[i, 0] = drawn_counts.sum() / draws
-                found[i, 3] = some / draws
-                found[i, 4] = drawn_values.sum() / draws
-                found[i, 7], found[i, 8] = above / draws, first / draws
-                low, high = int(place[0] * draws), min(int(place[1] * draws), draws - 1)
-                found[i, 1], found[i, 2] = (
-                    order_statistic(drawn_counts, draws, low),
-                    order_statistic(drawn_counts, draws, high),
-                )
-                found[i, 5], found[i, 6] = (
-                    order_statistic(drawn_values, draws, low),
-                    order_statistic(drawn_values, draws, high),
-                )
+    lanes = max(1, min((n + BLOCK - 1) // BLOCK, LANES))
+    found, kept = np.zeros((n, 9)), np.zeros((n if keep else 1, draws))
+    orders, value = np.zeros((lanes, draws, months)), np.zeros((lanes, draws, groups))
+
+    def run(lane: int) -> None:
+        run_lane(lane, lanes, *story, keep, found, orders[lane], value[lane], kept)
+
+    with ThreadPoolExecutor(min(lanes, os.cpu_count() or 1)) as pool:
+        deque(pool.map(run, range(lanes)), maxlen=0)
     return found, orders.sum(axis=0), value.sum(axis=0), kept

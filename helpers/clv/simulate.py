@@ -83,7 +83,6 @@ def simulate(
     """
     from helpers.clv.futures import BG, MBG, PARETO, run_futures
 
-    kernel: Any = run_futures
     n = len(x)
     total = draws or int(np.clip(CELLS // max(n, 1), FEWEST, MOST))
     rng = np.random.default_rng(seed)
@@ -100,12 +99,11 @@ def simulate(
     place = np.array([tail, 1 - tail])
 
     def run(rows: NDArray, top: NDArray, *, keep: bool, offset: int) -> Any:
-        return kernel(
+        return run_futures(
             kind,
             *(part[rows] for part in arrays),
             own[rows],
             group[rows].astype(np.int64),
-            groups,
             theta,
             money,
             discount * margin,
@@ -113,8 +111,12 @@ def simulate(
             edges[rows],
             place,
             top,
-            keep,
             seed + offset,
+            n=len(rows),
+            draws=total,
+            months=len(discount),
+            groups=groups,
+            keep=keep,
         )
 
     edge = np.full(total, np.inf)

@@ -19,6 +19,7 @@ KERNEL = (
     "contourpy",
     "ibis.backends.duckdb",
     "ibis.formats.pandas",
+    "ipykernel.debugger",
     "ipykernel.ipkernel",
     "ipykernel.kernelapp",
     "ipykernel.zmqshell",
@@ -129,8 +130,12 @@ def _figure() -> None:
 
 def _models() -> None:
     """Compile the densities that `helpers.clv` fits most; each is called once, since Numba compiles for what it is given."""
+    import numpy as np
+
     from helpers.clv import purchase, spend
     from helpers.clv.density import compiled
+    from helpers.clv.expect import MONTH, discount_factors, expected_if_alive
+    from helpers.clv.simulate import simulate
 
     rows = purchase.compressed(purchase.Rows.of([0, 1, 2], [0, 5, 20], [30, 30, 30]))
     bought: dict[str, Any] = {"x": [1, 2], "mean": [9.0, 12.0]}
@@ -141,6 +146,27 @@ def _models() -> None:
     }.items():
         density = compiled(family, data).density
         density(density.start)
+    two = {"x": np.ones(2), "T": np.full(2, 30.0)}
+    parameters = {"r": 0.5, "alpha": 50.0, "a": 0.5, "b": 2.0}
+    expected_if_alive("mbg_nbd", parameters, **two, ahead=MONTH * np.arange(1, 13))
+    simulate(
+        process="mbg_nbd",
+        **two,
+        t_x=np.full(2, 9.0),
+        spend_x=np.ones(2),
+        spend_total=np.full(2, 20.0),
+        rate=np.zeros(2),
+        purchase={name: np.full((1, 1), value) for name, value in parameters.items()},
+        spend={"p": np.full(1, 6.0), "q": np.full(1, 4.0), "v": np.full(1, 15.0)},
+        discount=discount_factors(12, 0.1),
+        month=MONTH,
+        margin=0.3,
+        cac=0.0,
+        group=np.zeros(2, dtype=np.int64),
+        groups=1,
+        level=0.9,
+        seed=1,
+    )
 
 
 def use_backend(name: str) -> None:

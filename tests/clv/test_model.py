@@ -150,15 +150,6 @@ def test_bg_nbd_calls_one_time_buyers_alive_and_mbg_nbd_does_not():
     assert expect.p_alive("mbg_nbd", known, x=one[0], t_x=one[1], T=one[2]).item() < 0.5
 
 
-def test_beta_nodes_integrate_exactly():
-    nodes, weights = expect.beta_nodes(np.array([0.8, 1.0, 5.0]), np.array([2.5, 1.0, 300.0]))
-    first, second = np.array([0.8, 1.0, 5.0]), np.array([2.5, 1.0, 300.0])
-    np.testing.assert_allclose(weights.sum(axis=1), 1.0)
-    np.testing.assert_allclose((weights * nodes).sum(axis=1), first / (first + second), rtol=1e-10)
-    second_moment = first * (first + 1) / ((first + second) * (first + second + 1))
-    np.testing.assert_allclose((weights * nodes**2).sum(axis=1), second_moment, rtol=1e-10)
-
-
 def pooled_data(seed):
     """Eight groups of fifty whose order rates differ."""
     frames = []

@@ -1,0 +1,44 @@
+"""The compiled quadrature and its series against SciPy's and against plain sums."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import special
+
+from helpers.clv.expect import MONTH, expected_if_alive
+from helpers.clv.quadrature import NODES, SMALLEST_P, beta_nodes
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.8, 2.5), (1.0, 1.0), (5.0, 300.0), (0.05, 0.2), (12.0, 3.0)])
+def test_beta_nodes_integrate_as_scipys_do(first, second):
+    nodes, weights = beta_nodes(first, second)
+    order = np.argsort(nodes)
+    known, shares = special.roots_jacobi(NODES, second - 1, first - 1)
+    np.testing.assert_allclose(nodes[order], (1 + known) / 2, rtol=1e-9, atol=1e-14)
+    np.testing.assert_allclose(weights[order], shares / shares.sum(), rtol=1e-8, atol=1e-14)
+    np.testing.assert_allclose(weights @ nodes, first / (first + second), rtol=1e-12)
+
+
+def plainly(parameters, x, T, ahead, stay, faster):
+    """The same expectation summed over SciPy's nodes, history by history."""
+    found = []
+    for orders, days in zip(x, T, strict=True):
+        known, shares = special.roots_jacobi(NODES, parameters["b"] + orders, parameters["a"] - 1)
+        p = np.maximum((1 + known) / 2 - stay, SMALLEST_P)[:, None]
+        log = np.log1p(faster * p * ahead / (parameters["alpha"] + days))
+        found.append(shares / shares.sum() @ (-np.expm1(-(parameters["r"] + orders) * log) / p))
+    return np.array(found)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_series_tells_what_the_quadrature_tells(seed):
+    rng = np.random.default_rng(seed)
+    low, high = np.log([[0.1, 1.0, 0.1, 0.2], [8.0, 400.0, 8.0, 20.0]])
+    parameters = dict(zip(("r", "alpha", "a", "b"), np.exp(rng.uniform(low, high)), strict=True))
+    T = rng.integers(1, 1500, 30).astype(float)
+    x = np.minimum(rng.poisson(rng.gamma(parameters["r"], 1 / parameters["alpha"], 30) * T), 150).astype(float)
+    ahead = MONTH * np.arange(1, rng.choice([3, 12, 60]) + 1)
+    for change in ({"stay": 0.0, "faster": 1.0}, {"stay": 0.01, "faster": 1.2}):
+        found = expected_if_alive("mbg_nbd", parameters, x=x, T=T, ahead=ahead, **change)
+        np.testing.assert_allclose(found, plainly(parameters, x, T, ahead, **change), rtol=1e-8)
