@@ -138,6 +138,8 @@ def figure_style(theme: Theme) -> Any:
         # Clients write dollars, not formulas.
         "text.parse_math": False,
         "font.size": 9.5,
+        # At twice a screen's points, letters are truer to their shapes without hints, and take less to draw.
+        "text.hinting": "no_hinting",
         "figure.facecolor": theme.paper,
         "figure.constrained_layout.w_pad": 0.06,
         "figure.constrained_layout.h_pad": 0.06,

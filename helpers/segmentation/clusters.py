@@ -248,7 +248,9 @@ def _proved(
     held = [k for k, jaccard in tried.items() if min(jaccard) >= STABLE] or [max(tried, key=lambda k: min(tried[k]))]
     k = max(held, key=lambda k: silhouettes[k])
     silhouette, jaccard = silhouettes[k], tried[k]
-    null = max(max(_silhouette(draw(sample, rng), k, rng) for _null in range(NULLS)) for draw in STRUCTURELESS)
+    null = max(
+        _silhouette(draw(rng), k, rng) for draw in (made(sample) for made in STRUCTURELESS) for _null in range(NULLS)
+    )
     model = _kmeans(k, rng).fit(points)
     order = np.argsort(-np.bincount(model.labels_, minlength=k), kind="stable")
     rank = np.empty(k, int)

@@ -11,30 +11,37 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Draw = Callable[[np.random.Generator], NDArray]
+
 # A mode is one that rises by this share of the highest above its valleys; smaller bumps are noise of the sample.
 MODE = 0.05
 
 
-def _normal(points: NDArray, rng: np.random.Generator) -> NDArray:
-    return rng.multivariate_normal(points.mean(0), np.atleast_2d(np.cov(points.T)), len(points), method="eigh")
+def _normal(points: NDArray) -> Draw:
+    mean, spread = points.mean(0), np.atleast_2d(np.cov(points.T))
+    return lambda rng: rng.multivariate_normal(mean, spread, len(points), method="eigh")
 
 
-def _unimodal(points: NDArray, rng: np.random.Generator) -> NDArray:
+def _unimodal(points: NDArray) -> Draw:
     """Independent columns, each drawn from the nearest density with one mode (smoothed bootstrap of Silverman 1981)."""
-    drawn = []
-    for column in points.T:
-        width = _critical_width(column)
-        noisy = rng.choice(column, len(column)) + width * rng.standard_normal(len(column))
-        shrunk = (noisy - column.mean()) / np.sqrt(1 + width**2 / max(column.var(), 1e-12)) + column.mean()
-        drawn.append(shrunk)
-    return np.column_stack(drawn)
+    widths = [_critical_width(column) for column in points.T]
+
+    def draw(rng: np.random.Generator) -> NDArray:
+        drawn = []
+        for column, width in zip(points.T, widths, strict=True):
+            noisy = rng.choice(column, len(column)) + width * rng.standard_normal(len(column))
+            drawn.append((noisy - column.mean()) / np.sqrt(1 + width**2 / max(column.var(), 1e-12)) + column.mean())
+        return np.column_stack(drawn)
+
+    return draw
 
 
-def _unimodal_axes(points: NDArray, rng: np.random.Generator) -> NDArray:
+def _unimodal_axes(points: NDArray) -> Draw:
     """The same along the principal axes, which keeps the correlation of the columns."""
     centre = points.mean(0)
     _left, _scale, axes = np.linalg.svd(points - centre, full_matrices=False)
-    return _unimodal((points - centre) @ axes.T, rng) @ axes + centre
+    along = _unimodal((points - centre) @ axes.T)
+    return lambda rng: along(rng) @ axes + centre
 
 
 def _critical_width(column: NDArray) -> float:
@@ -59,13 +66,9 @@ def _critical_width(column: NDArray) -> float:
     return high
 
 
-def _uniform(points: NDArray, rng: np.random.Generator) -> NDArray:
-    return rng.uniform(points.min(0), points.max(0), points.shape)
+def _uniform(points: NDArray) -> Draw:
+    low, high = points.min(0), points.max(0)
+    return lambda rng: rng.uniform(low, high, points.shape)
 
 
-STRUCTURELESS: tuple[Callable[[NDArray, np.random.Generator], NDArray], ...] = (
-    _normal,
-    _unimodal,
-    _unimodal_axes,
-    _uniform,
-)
+STRUCTURELESS: tuple[Callable[[NDArray], Draw], ...] = (_normal, _unimodal, _unimodal_axes, _uniform)
