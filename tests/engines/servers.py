@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import ibis.expr.types as ir
+
 USER = "valuebook"
 DATABASE = "postgres"
 # A server for an hour of tests: nothing has to outlive a power cut.
@@ -45,7 +47,12 @@ class Postgres:
     @property
     def url(self) -> str:
         """For `ibis.connect`."""
-        return f"postgres://{USER}@127.0.0.1:{self.port}/{DATABASE}"
+        return self.url_of()
+
+    def url_of(self, database: str = DATABASE, *, password: str | None = None) -> str:
+        """For `ibis.connect`; the server believes any password."""
+        user = USER if password is None else f"{USER}:{password}"
+        return f"postgres://{user}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -87,6 +94,18 @@ def postgres_server(programs: Path) -> Iterator[Postgres]:
         finally:
             with contextlib.suppress(RuntimeError):  # a test may have stopped it
                 server.stop()
+
+
+def copy_to_postgres(con: Any, name: str, table: ir.Table) -> None:
+    """Make a table of a server from one of DuckDB's."""
+    # The server knows no nanoseconds, which pandas writes.
+    table = table.cast({c: "timestamp(6)" for c, kind in table.schema().items() if kind.is_timestamp()})
+    con.create_table(name, schema=table.schema())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rows.csv")
+        table.to_csv(path)
+        with con.con.cursor() as cursor, cursor.copy(f'COPY "{name}" FROM STDIN (FORMAT csv, HEADER)') as copy:
+            copy.write(path.read_bytes())
 
 
 @contextlib.contextmanager
