@@ -65,6 +65,12 @@ class Postgres:
         """Stop it; `immediate` is what a crash looks like to those who are connected."""
         self._control("stop", "-m", how)
 
+    def stopping(self) -> str:
+        """Python that stops it as `stop` does, for what runs in another process."""
+        command = [str(self.programs / "pg_ctl"), "stop", "-m", "immediate", "-D", str(self.folder / "data"), "-w"]
+        run = f"subprocess.run({command!r}, user={self.user!r}, cwd={str(self.folder)!r}, check=True)"
+        return f"import subprocess\n\n{run}"
+
     def _control(self, do: str, *more: str) -> None:
         self._run("pg_ctl", do, "-D", str(self.folder / "data"), "-w", *more)
 
