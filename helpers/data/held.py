@@ -30,7 +30,9 @@ def keep(con: Any, name: str, expression: ir.Table) -> ir.Table:
     """The rows of an expression, worked out now and kept by a backend under a name that its session alone sees.
 
     Spark has no temporary tables: its cache holds the rows, in memory and then on disk, behind a temporary view.
-    PostgreSQL plans by what it knows of a table, and of a new one it knows nothing until it is told to look.
+    PostgreSQL plans by what it knows of a table, and of a new one it knows nothing until it is told to look. And it sorts
+    text by the rules of its database's language, unless a column says otherwise; what is drawn by chance goes by the
+    order of customers, so that here too they are sorted by bytes.
     """
     if con.name == "pyspark":
         rows = con.raw_sql(con.compile(expression)).persist()
@@ -39,7 +41,11 @@ def keep(con: Any, name: str, expression: ir.Table) -> ir.Table:
         return con.table(name)
     table = con.create_table(name, expression, temp=True)
     if con.name == "postgres":
-        con.raw_sql(f'ANALYZE "{name}"').close()
+        texts = [_quoted(con, column) for column, kind in table.schema().items() if kind.is_string()]
+        if texts:
+            sorted_by_bytes = ", ".join(f'ALTER COLUMN {text} TYPE text COLLATE "C"' for text in texts)
+            con.raw_sql(f"ALTER TABLE {_quoted(con, name)} {sorted_by_bytes}").close()
+        con.raw_sql(f"ANALYZE {_quoted(con, name)}").close()
     return table
 
 
@@ -50,5 +56,9 @@ def let_go(con: Any, *names: str) -> None:
         if con.name == "pyspark":
             con.raw_sql(f"UNCACHE TABLE {name}")
             kind = "VIEW"
-        # Servers fold names that are not quoted; each has its own quotes.
-        con.raw_sql(f"DROP {kind} {to_identifier(name, quoted=True).sql(con.dialect)}")
+        con.raw_sql(f"DROP {kind} {_quoted(con, name)}")
+
+
+def _quoted(con: Any, name: str) -> str:
+    """A name in a backend's own quotes; servers fold names that have none."""
+    return to_identifier(name, quoted=True).sql(con.dialect)

@@ -61,6 +61,7 @@ def connect_server(data: Data) -> Any:
 def _spark(url: str) -> Any:
     from pyspark.sql import SparkSession
 
+    _forget_dead_session()
     parts = urlsplit(url)
     builder = SparkSession.builder.appName("valuebook").config("spark.ui.showConsoleProgress", "false")
     for setting, value in parse_qsl(parts.query):
@@ -70,6 +71,22 @@ def _spark(url: str) -> Any:
     if database := parts.path.strip("/"):
         session.catalog.setCurrentDatabase(database)
     return ibis.pyspark.connect(session)
+
+
+def _forget_dead_session() -> None:
+    """Let PySpark start anew where the Java process that this one started is no more; it would go on asking it for ever."""
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    java = getattr(SparkContext._gateway, "proc", None)  # noqa: SLF001 - PySpark has no public word for it
+    if java is None or java.poll() is None:
+        return
+    for owner, names in (
+        (SparkContext, ("_active_spark_context", "_gateway", "_jvm")),
+        (SparkSession, ("_instantiatedSession",)),
+    ):
+        for name in names:
+            setattr(owner, name, None)
 
 
 def _telling(con: weakref.ref[Any], method: str, *, url_env: str) -> Callable[..., Any]:

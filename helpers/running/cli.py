@@ -6,6 +6,7 @@ Exit codes: 0 all well, 1 a topic failed, 2 bad params or data, 3 a topic ran an
 from __future__ import annotations
 
 import contextlib
+import errno
 import signal
 import time
 from pathlib import Path  # noqa: TC003 - Typer reads annotations at run time
@@ -61,17 +62,25 @@ app = typer.Typer(
     help="An order log in, decisions about customer value out.",
 )
 
+# A disk, or a user's share of it.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 # One a language; their data are one simulated trade.
 DEMOS = ("demo", "demo_vi", "demo_fa")
 
 
 def main() -> None:
-    """Entry point: a user's mistake becomes a message and exit code 2, never a traceback."""
+    """Entry point: a user's mistake becomes a message and exit code 2, a full disk one and exit code 1, never a traceback."""
     try:
         app()
     except ValuebookError as error:
         complain(str(error))
         raise SystemExit(BAD_INPUT) from None
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        complain(f"{error}. What had ended is kept; make room and run the same command again.")
+        raise SystemExit(FAILED) from None
 
 
 @app.command()

@@ -158,7 +158,7 @@ def run_away(
         made = [
             *study.glob(f"{job.topic}.*"),
             *(study / "tables").glob(f"{job.topic}.*"),
-            study / FOLDER / f"{job.topic}.json",
+            *(study / FOLDER).glob(f"{job.topic}.json"),
         ]
         lines = {}
         for path in ledgers(job.client, beside):

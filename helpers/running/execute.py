@@ -21,7 +21,7 @@ from helpers.reporting.words import _, use_language
 from helpers.running.kernels import SPEC, Guard, InterruptedJobError, Kind, environment, manager_class, memory_limit
 from helpers.running.lease import sockets
 from helpers.running.plan import Job, notebook
-from helpers.running.records import begin, commit, locked, read_record
+from helpers.running.records import begin, commit, locked, read_record, sweep
 from helpers.running.secrets import Secrets
 from helpers.shelf import read_findings
 
@@ -98,13 +98,16 @@ def run_job(
         content = load_params(job.client, folder=setting.params)
         use_language(content.locale, content.currency)
         secrets = Secrets.of(content)
-        with Guard(
-            seconds=content.run.timeout_minutes * 60, memory=memory_limit(content.run.memory_gb, jobs=setting.jobs)
-        ) as guard:
-            watch(guard)
-            status, reason = _attempt(job, folder, content, setting=setting, guard=guard, secrets=secrets)
-        seconds = time.monotonic() - started
-        commit(folder, job.topic, ingredients=ingredients, status=status, reason=reason, seconds=seconds)
+        try:
+            with Guard(
+                seconds=content.run.timeout_minutes * 60, memory=memory_limit(content.run.memory_gb, jobs=setting.jobs)
+            ) as guard:
+                watch(guard)
+                status, reason = _attempt(job, folder, content, setting=setting, guard=guard, secrets=secrets)
+            seconds = time.monotonic() - started
+            commit(folder, job.topic, ingredients=ingredients, status=status, reason=reason, seconds=seconds)
+        except OSError as error:
+            return _unwritten(job, folder, setting=setting, error=error)
         return Outcome(job=job, status=status, reason=reason, seconds=seconds)
 
 
@@ -118,6 +121,20 @@ def lost(job: Job, *, setting: Setting, reason: str) -> Outcome:
     status, told = _without_report(job, "failed", reason, folder)
     commit(folder, job.topic, ingredients=None, status=status, reason=told, seconds=0.0)
     return Outcome(job=job, status=status, reason=told, seconds=0.0)
+
+
+def _unwritten(job: Job, folder: Path, *, setting: Setting, error: OSError) -> Outcome:
+    """The outcome of a job whose files could not be written, because the disk is full or for another reason of the system's.
+
+    Where not even the error page can be written, nothing is left. Unchanged as it is, the job will run again.
+    """
+    begin(folder, job.topic)
+    reason = _("Its files could not be written: {error}").format(error=error)
+    try:
+        return lost(job, setting=setting, reason=reason)
+    except OSError:
+        begin(folder, job.topic)
+        return Outcome(job=job, status="failed", reason=reason, seconds=0.0)
 
 
 @contextlib.contextmanager
@@ -181,6 +198,8 @@ def _attempt(
 
 
 def _without_report(job: Job, status: Any, reason: str, folder: Path) -> tuple[str, str]:
+    """Leave findings that say why there are no others, and no table."""
+    sweep(folder, job.topic)
     findings = Findings(client=job.client, period=job.period, topic=job.topic, status=status, reason=reason)
     write_json(folder / f"{job.topic}.json", findings.to_json())
     return status, reason

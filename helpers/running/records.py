@@ -96,6 +96,11 @@ def begin(folder: Path, topic: str) -> None:
     """Take a job's record and findings away, and what a killed run left of it."""
     for name in (f"{FOLDER}/{topic}.json", f"{topic}.json", f"{topic}.html", f"{topic}.pdf", f"{topic}.ipynb"):
         (folder / name).unlink(missing_ok=True)
+    sweep(folder, topic)
+
+
+def sweep(folder: Path, topic: str) -> None:
+    """Take away a job's tables, and what was left of files that were not written to their end."""
     for left in folder.glob(f".run-{topic}-*"):
         shutil.rmtree(left, ignore_errors=True)
     for left in [*folder.glob(f".{topic}.*"), *folder.glob(f"*/.{topic}.*")]:

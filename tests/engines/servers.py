@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import ibis.expr.types as ir
+
 USER = "valuebook"
 DATABASE = "postgres"
 # A server for an hour of tests: nothing has to outlive a power cut.
@@ -45,7 +47,12 @@ class Postgres:
     @property
     def url(self) -> str:
         """For `ibis.connect`."""
-        return f"postgres://{USER}@127.0.0.1:{self.port}/{DATABASE}"
+        return self.url_of()
+
+    def url_of(self, database: str = DATABASE, *, password: str | None = None) -> str:
+        """For `ibis.connect`; the server believes any password."""
+        user = USER if password is None else f"{USER}:{password}"
+        return f"postgres://{user}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
         """Start it and wait until it answers."""
@@ -57,6 +64,12 @@ class Postgres:
     def stop(self, *, how: str = "immediate") -> None:
         """Stop it; `immediate` is what a crash looks like to those who are connected."""
         self._control("stop", "-m", how)
+
+    def stopping(self) -> str:
+        """Python that stops it as `stop` does, for what runs in another process."""
+        command = [str(self.programs / "pg_ctl"), "stop", "-m", "immediate", "-D", str(self.folder / "data"), "-w"]
+        run = f"subprocess.run({command!r}, user={self.user!r}, cwd={str(self.folder)!r}, check=True)"
+        return f"import subprocess\n\n{run}"
 
     def _control(self, do: str, *more: str) -> None:
         self._run("pg_ctl", do, "-D", str(self.folder / "data"), "-w", *more)
@@ -87,6 +100,18 @@ def postgres_server(programs: Path) -> Iterator[Postgres]:
         finally:
             with contextlib.suppress(RuntimeError):  # a test may have stopped it
                 server.stop()
+
+
+def copy_to_postgres(con: Any, name: str, table: ir.Table) -> None:
+    """Make a table of a server from one of DuckDB's."""
+    # The server knows no nanoseconds, which pandas writes.
+    table = table.cast({c: "timestamp(6)" for c, kind in table.schema().items() if kind.is_timestamp()})
+    con.create_table(name, schema=table.schema())
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "rows.csv")
+        table.to_csv(path)
+        with con.con.cursor() as cursor, cursor.copy(f'COPY "{name}" FROM STDIN (FORMAT csv, HEADER)') as copy:
+            copy.write(path.read_bytes())
 
 
 @contextlib.contextmanager

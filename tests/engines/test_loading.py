@@ -13,6 +13,7 @@ from helpers.data.demo import make_demo
 from helpers.data.load import load_tables
 from helpers.errors import DataError
 from helpers.params import ClientParams
+from tests.engines.servers import copy_to_postgres
 
 AS_OF = datetime(2025, 7, 1)
 RETAIL = {
@@ -76,17 +77,14 @@ class Engine:
         self.con, self.name, self.folder, self.made = con, name, folder, []
 
     def put(self, name, table):
-        # Neither knows the nanoseconds that pandas writes.
-        table = table.cast({c: "timestamp(6)" for c, kind in table.schema().items() if kind.is_timestamp()})
         self.made.append(name)
-        if self.name == "pyspark":
-            table.to_parquet(self.folder / f"{name}.parquet")
-            self.con._session.read.parquet(str(self.folder / f"{name}.parquet")).write.saveAsTable(name)
+        if self.name == "postgres":
+            copy_to_postgres(self.con, name, table)
             return
-        self.con.create_table(name, schema=table.schema())
-        table.to_csv(self.folder / "copy.csv")
-        with self.con.con.cursor().copy(f"COPY {name} FROM STDIN (FORMAT csv, HEADER)") as copy:
-            copy.write((self.folder / "copy.csv").read_bytes())
+        # Spark does not know the nanoseconds that pandas writes.
+        table = table.cast({c: "timestamp(6)" for c, kind in table.schema().items() if kind.is_timestamp()})
+        table.to_parquet(self.folder / f"{name}.parquet")
+        self.con._session.read.parquet(str(self.folder / f"{name}.parquet")).write.saveAsTable(name)
 
     def load(self, tables, **data):
         return loaded(tables, backend=self.name, connection={"url_env": "ACME_DB"}, **data)

@@ -35,6 +35,7 @@ class World:
     def __init__(self, base):
         self.base = base
         self.params, self.notebooks, self.reports = base / "params", base / "notebooks", base / "reports"
+        self.period = "all"
         self.params.mkdir()
         self.notebooks.mkdir()
 
@@ -60,7 +61,8 @@ class World:
 
     def command(self, *arguments):
         return [
-            *COMMAND, "run", *map(str, arguments), "--period", "all", "--params", str(self.params), "--reports", str(self.reports),
+            *COMMAND, "run", *map(str, arguments), "--period", self.period, "--params", str(self.params),
+            "--reports", str(self.reports),
         ]  # fmt: skip
 
     def environment(self, **more):
@@ -116,10 +118,10 @@ class World:
         )  # fmt: skip
 
     def findings(self, client, topic="pulse"):
-        return json.loads((self.reports / client / "all" / f"{topic}.json").read_text())
+        return json.loads((self.reports / client / self.period / f"{topic}.json").read_text())
 
     def record(self, client, topic="pulse"):
-        return json.loads((self.reports / client / "all" / ".runs" / f"{topic}.json").read_text())
+        return json.loads((self.reports / client / self.period / ".runs" / f"{topic}.json").read_text())
 
 
 @pytest.fixture
