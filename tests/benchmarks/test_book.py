@@ -150,6 +150,14 @@ def test_scale_compares_both_tables_with_every_peer_and_its_target_is_that_of_te
     assert {row.ratio for row in rows if row.unit == "memory"} == {1.0, 3.0}
 
 
+def test_scale_holds_logs_that_no_peer_could_hold_against_the_room_that_they_have():
+    side = {"seconds": 1.0, "cpu": 1.0, "mb": 3e9 / 2**20}
+    rows = scale.rows({100_000_000: dict.fromkeys(("bare group-by", *scale.OURS), side)})
+    assert {(row.name, row.peer, row.unit, row.ratio, row.met) for row in rows if row.target} == {
+        (name, "6 GB", "memory", 2.0, True) for name in scale.OURS
+    }
+
+
 def test_a_batch_and_the_reports_have_rows_of_their_own():
     batch = running.rows({"serial papermill and nbconvert": 90.0, "plain kernels": 30.0}, 10.0, 60)
     assert [(row.ratio, row.met) for row in batch] == [(9.0, True), (3.0, None)]

@@ -55,6 +55,16 @@ def test_without_a_word_the_engine_takes_half_of_what_its_process_may_hold(spill
     assert setting(engine.connect(data(), expand=expand), "memory_limit") == "1.5 GiB"
 
 
+def test_a_process_with_a_limit_of_its_own_may_hold_no_more_than_that():
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_DATA, (6 * 10**8, 6 * 10**8)); "
+        "from helpers.data.engine import allowed_memory; print(allowed_memory())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    assert int(done.stdout) == 6 * 10**8
+
+
 def test_a_memory_that_is_no_size_is_told(params_folder):
     folder = params_folder("acme", f"{HEAD}  memory: lots\n  tables:\n    orders: {{from: DATA/o.csv}}\n")
     with pytest.raises(ParamsError, match=r"data.memory.*'lots'"):
