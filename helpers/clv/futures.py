@@ -125,13 +125,8 @@ def run_lane(
     """All futures of the customers of one lane: every `lanes`-th block from the `lane`-th on.
 
     Each block has a seed of its own, so the draws do not hang on the number of lanes or threads. Without the
-    interpreter's lock, lanes run side by side.
-
-    Args:
-        found: Takes what is told of each customer, shape (n, 9).
-        orders: Takes the lane's orders, shape (draws, months).
-        value: Takes the lane's value, shape (draws, groups).
-        kept: Takes each customer's values, shape (n, draws), where `keep`.
+    interpreter's lock, lanes run side by side. What they find goes into the last four: what is told of each customer (n, 9),
+    the lane's orders (draws, months) and value (draws, groups), and each customer's values (n, draws) where `keep`.
     """
     n, draws = len(x), len(theta)
     blocks = (n + BLOCK - 1) // BLOCK
@@ -187,8 +182,10 @@ def run_futures(*story: Any, n: int, draws: int, months: int, groups: int, keep:
     found, kept = np.zeros((n, 9)), np.zeros((n if keep else 1, draws))
     orders, value = np.zeros((lanes, draws, months)), np.zeros((lanes, draws, groups))
 
+    kernel: Any = run_lane
+
     def run(lane: int) -> None:
-        run_lane(lane, lanes, *story, keep, found, orders[lane], value[lane], kept)
+        kernel(lane, lanes, *story, keep, found, orders[lane], value[lane], kept)
 
     with ThreadPoolExecutor(min(lanes, os.cpu_count() or 1)) as pool:
         deque(pool.map(run, range(lanes)), maxlen=0)

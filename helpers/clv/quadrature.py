@@ -69,11 +69,27 @@ def beta_nodes(first, second):
 
 
 @njit(cache=True)
-def orders_while_alive(r, alpha, a, b, counts, at, chances, T, ahead, stay, faster):
-    """E[(1 - (1 + p t / (alpha + T))^-(r + x)) / p] with p ~ Beta(a, b + chances), for every row and every t ahead.
+def series(r, a, b, x, chances, reach, stay):
+    """Chebyshev coefficients over s in (0, reach) of E[(1 - (1 + p (e^s - 1))^-(r + x)) / p], p ~ Beta(a, b + chances) less `stay`."""
+    nodes, weights = beta_nodes(a, b + chances)
+    nodes = np.maximum(nodes - stay, SMALLEST_P)
+    found = np.zeros(POINTS)
+    for point in range(POINTS):
+        ratio = np.expm1((np.cos(ANGLES[point]) + 1) / 2 * reach)
+        value = 0.0
+        for k in range(NODES):
+            value -= weights[k] * np.expm1(-(r + x) * np.log1p(nodes[k] * ratio)) / nodes[k]
+        for degree in range(POINTS):
+            found[degree] += value * COSINES[degree, point]
+    return found
 
-    For one x it is a smooth function of log(1 + t / (alpha + T)), the same for all T: it is worked out at Chebyshev points,
-    and the series (Clenshaw 1955) tells all rows.
+
+@njit(cache=True)
+def orders_while_alive(r, alpha, a, b, counts, at, chances, T, ahead, stay, faster):
+    """E[(1 - (1 + p t / (alpha + T))^-(r + x)) / p] with p ~ Beta(a, b + chances), for every row and every t ahead, shape (n, t).
+
+    For one x it is a smooth function of s = log(1 + t / (alpha + T)), the same for all T: it is worked out at Chebyshev
+    points, and the series (Clenshaw 1955) tells all rows.
 
     Args:
         r: With `alpha`, of the rate.
@@ -91,21 +107,13 @@ def orders_while_alive(r, alpha, a, b, counts, at, chances, T, ahead, stay, fast
     reach = np.zeros(len(counts))
     for row in range(len(T)):
         reach[at[row]] = max(reach[at[row]], np.log1p(faster * ahead[-1] / (alpha + T[row])))
-    series = np.zeros((len(counts), POINTS))
+    told = np.empty((len(counts), POINTS))
     for place in range(len(counts)):
-        nodes, weights = beta_nodes(a, b + chances[place])
-        nodes = np.maximum(nodes - stay, SMALLEST_P)
-        for point in range(POINTS):
-            ratio = np.expm1((np.cos(ANGLES[point]) + 1) / 2 * reach[place])
-            value = 0.0
-            for k in range(NODES):
-                value -= weights[k] * np.expm1(-(r + counts[place]) * np.log1p(nodes[k] * ratio)) / nodes[k]
-            for degree in range(POINTS):
-                series[place, degree] += value * COSINES[degree, point]
+        told[place] = series(r, a, b, counts[place], chances[place], reach[place], stay)
     found = np.empty((len(T), len(ahead)))
     z, before = np.empty(len(ahead)), np.empty(len(ahead))
     for row in range(len(T)):
-        own, last = series[at[row]], found[row]
+        own, last = told[at[row]], found[row]
         for place in range(len(ahead)):
             z[place] = 2 * np.log1p(faster * ahead[place] / (alpha + T[row])) / reach[at[row]] - 1
             before[place], last[place] = 0.0, 0.0

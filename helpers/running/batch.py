@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 from helpers.reporting.export import alone, clear, write_json, write_parquet, write_text
@@ -88,15 +89,15 @@ def kernels_for(plan: Plan, setting: Setting, *, asked: Kind | None) -> tuple[Ki
     Where all is done already, or one job is left, a zygote would cost more than it saves, unless it is asked for.
     """
     if asked is None:
-        left = 0
-        for job in plan.jobs:
-            made_of = ingredients(
-                job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports
-            )
-            left += job.skip is None and done(job, setting=setting, ingredients=made_of) is None
-        if left < WORTH_IT:
+        to_run = (job for job in plan.jobs if job.skip is None and not _done(job, plan=plan, setting=setting))
+        if len(list(islice(to_run, WORTH_IT))) < WORTH_IT:
             return "plain", None
     return kind_of(asked)
+
+
+def _done(job: Job, *, plan: Plan, setting: Setting) -> bool:
+    made_of = ingredients(job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports)
+    return done(job, setting=setting, ingredients=made_of) is not None
 
 
 def run_batch(plan: Plan, *, setting: Setting, watcher: Watcher, executor: Executor | None = None) -> list[Outcome]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any
 
 from helpers.data.places import sha256_of
@@ -39,8 +39,8 @@ def ingredients(job: Job, *, params: Any, facts: Facts, reports: Path) -> dict[s
     found = {
         "code": code(job.topic),
         "data": of_json([{name: facts.sha256[name] for name in sorted(tables)}, facts.today if facts.moves else None]),
-        "lock": sha256_of(ROOT / "requirements.lock"),
-        "notebook": of_json(cells(job.topic)),
+        "lock": _of_lock(*_state(ROOT / "requirements.lock")),
+        "notebook": _of_cells(job.topic, *_state(notebook(job.topic))),
         "params": of_json([job.client, params_of(job.topic, params, tables), _named_files(job.topic, params)]),
         "period": job.period,
         "python": platform.python_version(),
@@ -61,6 +61,22 @@ def cells(topic: str) -> list[list[str]]:
     """Type and source of a notebook's cells: prose is part of the report as code is."""
     content = json.loads(notebook(topic).read_bytes())
     return [[cell["cell_type"], "".join(cell["source"])] for cell in content["cells"]]
+
+
+def _state(path: Path) -> tuple[Path, int, int]:
+    """A file with its time and size: hundreds of jobs share it, and it may change between two runs of one process."""
+    about = path.stat()
+    return path, about.st_mtime_ns, about.st_size
+
+
+@lru_cache(maxsize=1)
+def _of_lock(path: Path, _changed: int, _size: int) -> str:
+    return sha256_of(path)
+
+
+@lru_cache(maxsize=32)
+def _of_cells(topic: str, _path: Path, _changed: int, _size: int) -> str:
+    return of_json(cells(topic))
 
 
 @cache

@@ -185,6 +185,10 @@ def manager_class(kind: Kind, *, sockets: Path, log: IO[bytes], guard: Guard, en
     from traitlets import default
 
     class JobKernelManager(AsyncKernelManager):
+        @default("client_factory")
+        def _client_class(self) -> type:
+            return _client_class()
+
         @default("transport")
         def _transport(self) -> str:
             return "tcp" if os.name == "nt" else "ipc"
@@ -207,6 +211,12 @@ def manager_class(kind: Kind, *, sockets: Path, log: IO[bytes], guard: Guard, en
             await super()._async_launch_kernel(kernel_cmd, **options)
             guard.started(cast("Any", self.provisioner).pid)
 
+        async def _async_kill_kernel(self, restart: bool = False) -> None:  # noqa: FBT001, FBT002 - Jupyter's signature
+            # Jupyter looks every tenth of a second whether the kernel is gone; the provisioner looks more often.
+            started: Any = self.provisioner
+            await started.kill(restart=restart)
+            await started.wait()
+
         async def is_alive(self) -> bool:  # type: ignore[override]
             code = await self.provisioner.poll() if self.provisioner else None
             if code is not None:
@@ -214,3 +224,32 @@ def manager_class(kind: Kind, *, sockets: Path, log: IO[bytes], guard: Guard, en
             return await super().is_alive()
 
     return JobKernelManager
+
+
+def _client_class() -> type:
+    """A kernel's client that is ready as soon as it has heard from the kernel.
+
+    Jupyter's own then waits until a fifth of a second has gone by without a message. Whoever executes cells tells messages
+    apart by what they answer, and needs no silence before.
+    """
+    from queue import Empty
+
+    from jupyter_client.asynchronous.client import AsyncKernelClient
+
+    class JobKernelClient(AsyncKernelClient):
+        async def wait_for_ready(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 - Jupyter's signature
+            until = time.monotonic() + (timeout or float("inf"))
+            while True:
+                self.kernel_info()
+                with contextlib.suppress(Empty):
+                    reply = await self.get_shell_msg(timeout=1)
+                    # Without a word on IOPub it is not connected yet, and what cells put out would be lost.
+                    await self.get_iopub_msg(timeout=0.2)
+                    self._handle_kernel_info_reply(reply)
+                    return
+                if not await self.is_alive():
+                    raise RuntimeError("Kernel died before replying to kernel_info")
+                if time.monotonic() > until:
+                    raise RuntimeError(f"Kernel didn't respond in {timeout:.0f} seconds")
+
+    return JobKernelClient

@@ -146,7 +146,7 @@ def _models() -> None:
     }.items():
         density = compiled(family, data).density
         density(density.start)
-    two = {"x": np.ones(2), "T": np.full(2, 30.0)}
+    two: dict[str, Any] = {"x": np.ones(2), "T": np.full(2, 30.0)}
     parameters = {"r": 0.5, "alpha": 50.0, "a": 0.5, "b": 2.0}
     expected_if_alive("mbg_nbd", parameters, **two, ahead=MONTH * np.arange(1, 13))
     simulate(

@@ -117,6 +117,26 @@ def past(study: Study) -> Any:
     return ab_test.past(TESTS.plan, orders=study.orders, until=study.end, since=study.first)
 
 
+def own_tests(study: Study) -> Any:
+    """The tests and the campaign that the client brought; what brought none has nothing to say."""
+    kept = study.tables.kept
+    if "own_experiments" not in kept:
+        return None
+    found = ab_test.analyse(
+        study.params.ab_test,
+        kept["own_experiments"],
+        orders=None,
+        events=None,
+        until=study.period.end,
+        observed_until=study.observed_until,
+        seed=1,
+    )
+    assert found
+    offered = kept | {"offers": kept["own_offers"]}
+    lift = read(study.params.upsell_lift, offered, end=study.end, observed_until=study.observed_until)
+    return found, ab_test.by_segment(found), lift
+
+
 def campaign(study: Study) -> Any:
     """Customers of the campaign."""
     return read(OFFERS, study.tables.kept, end=study.end, observed_until=study.observed_until)
@@ -134,5 +154,6 @@ STEPS: dict[str, Callable[[Study], Any]] = {
     "clv.contracts": contracts,
     "ab_test.analyse": tests,
     "ab_test.past": past,
+    "own tests and campaign": own_tests,
     "upsell_lift.read": campaign,
 }

@@ -17,7 +17,7 @@ from tests.engines.twins import Rows, demo_study, on, overheard, retail_study
 
 # Exact quantiles of a group are no aggregate there: capped metrics wait for a way around it.
 QUANTILE = "Compilation rule for 'Quantile' operation is not defined"
-LACKING = {("bigquery", "ab_test.analyse"): {QUANTILE}}
+LACKING = {("bigquery", step): {QUANTILE} for step in ("ab_test.analyse", "own tests and campaign")}
 # All that `track` asks of a model, of a single draw: what is drawn from it is no matter of the engine's.
 MODEL = SimpleNamespace(
     process="mbg_nbd",

@@ -63,17 +63,26 @@ OFFERS = LiftParams.model_validate(
 
 
 def with_trials(study: Study) -> dict[str, Any]:
-    """The study's tables with a test of three variants and a campaign among its customers, made by chance of their names."""
+    """The study's tables with a test of three variants and a campaign among its customers, made by chance of their names.
+
+    What the client brought of tests and campaigns stays, as `own_experiments` and `own_offers`.
+    """
     orders = study.orders
     con = orders.get_backend()
     found = orders.filter(orders.customer_id.notnull()).group_by("customer_id").agg(first=orders.ordered_at.min())
     people = found.order_by("customer_id").execute()
     units = _units(people)
     offers = _offers(people, units)
-    return study.tables.kept | {
-        "experiments": con.create_table("trial_units", ibis.memtable(units), temp=True),
-        "offers": con.create_table("trial_offers", ibis.memtable(offers), temp=True),
-    }
+    kept = study.tables.kept
+    own = {f"own_{name}": kept[name] for name in ("experiments", "offers") if name in kept}
+    return (
+        kept
+        | own
+        | {
+            "experiments": con.create_table("trial_units", ibis.memtable(units), temp=True),
+            "offers": con.create_table("trial_offers", ibis.memtable(offers), temp=True),
+        }
+    )
 
 
 def _chance(names: pd.Series, salt: str) -> np.ndarray:

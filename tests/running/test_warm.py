@@ -281,7 +281,8 @@ def test_jupyter_finds_the_provisioner_and_starts_warm_kernels_with_it(tmp_path,
     assert any("image/png" in output.get("data", {}) for output in outputs)
 
 
-def test_a_kernel_is_interrupted_and_restarted_as_any_other(tmp_path):
+def manager_of_warm(name):
+    """A manager of warm kernels, as JupyterLab has one."""
     from jupyter_client.manager import AsyncKernelManager
 
     from helpers.running.provisioner import WarmProvisioner
@@ -289,12 +290,16 @@ def test_a_kernel_is_interrupted_and_restarted_as_any_other(tmp_path):
     class Manager(AsyncKernelManager):
         async def _async_pre_start_kernel(self, **options):
             if self.provisioner is None:
-                self.kernel_id = "one"
-                self.provisioner = WarmProvisioner(kernel_id="one", kernel_spec=self.kernel_spec, parent=self)
+                self.kernel_id = name
+                self.provisioner = WarmProvisioner(kernel_id=name, kernel_spec=self.kernel_spec, parent=self)
             return await super()._async_pre_start_kernel(**options)
 
+    return Manager(kernel_name="python3")
+
+
+def test_a_kernel_is_interrupted_and_restarted_as_any_other(tmp_path):
     async def live():
-        manager = Manager(kernel_name="python3")
+        manager = manager_of_warm("one")
         await manager.start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         first = manager.provisioner.pid
         client = manager.client()
@@ -317,6 +322,41 @@ def test_a_kernel_is_interrupted_and_restarted_as_any_other(tmp_path):
     assert first != second
     assert alive
     assert until(lambda: gone(first) and gone(second))
+
+
+def test_a_warm_kernel_stops_at_a_breakpoint():
+    """The debugger is loaded before the fork; what it does after it is what JupyterLab asks for, request by request."""
+    code = "value = 1\nvalue += 1\n"
+
+    async def debugged():
+        manager = manager_of_warm("two")
+        await manager.start_kernel(stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        client = manager.client()
+        client.start_channels()
+        await client.wait_for_ready(timeout=60)
+
+        async def ask(command, **arguments):
+            content = {"type": "request", "seq": 1, "command": command, "arguments": arguments}
+            client.control_channel.send(client.session.msg("debug_request", content))
+            reply = (await client.get_control_msg(timeout=60))["content"]
+            assert reply["success"], reply
+            return reply.get("body")
+
+        await ask("initialize", clientID="client", adapterID="python")
+        await ask("attach")
+        cell = (await ask("dumpCell", code=code))["sourcePath"]
+        await ask("setBreakpoints", source={"path": cell}, breakpoints=[{"line": 2}], sourceModified=False)
+        await ask("configurationDone")
+        client.execute(code)
+        while True:
+            told = await client.get_iopub_msg(timeout=60)
+            if told["msg_type"] == "debug_event" and told["content"]["event"] == "stopped":
+                break
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+        return told["content"]["body"]["reason"]
+
+    assert asyncio.run(debugged()) == "breakpoint"
 
 
 def test_a_zygote_that_is_killed_takes_its_kernels_along_and_is_replaced(short_folder):
