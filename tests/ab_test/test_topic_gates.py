@@ -34,7 +34,7 @@ def test_outcomes_missing_in_one_arm_are_no_random_half():
     assert even.judged[0].effect.n_control + even.judged[0].effect.n_treatment == 10_800
 
 
-@pytest.mark.parametrize("tests", [15, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tests", [15, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.full])])
 def test_clean_tests_without_an_effect_are_read_and_seldom_shipped(tests):
     shipped = blocked = 0
     for seed in range(tests):
