@@ -1,8 +1,9 @@
 """Expectations in closed form or by exact quadrature: P(alive), expected orders by month, for each distinct history.
 
 Given alive with drop-out p, the expected orders in the next t are E[(1 - exp(-lambda p t)) / p]. The rate integrates out in
-closed form, (1 - (1 + p t / (alpha + T))^-(r + x)) / p; p ~ Beta(a, b + k) is taken by Gauss-Jacobi quadrature, which is exact
-to many digits and, unlike the hypergeometric form, does not fail at a = 1 or for hundreds of orders.
+closed form, (1 - (1 + p t / (alpha + T))^-(r + x)) / p; p ~ Beta(a, b + k) is taken by Gauss-Jacobi quadrature
+(`helpers.clv.quadrature`), which is exact to many digits and, unlike the hypergeometric form, does not fail at a = 1 or for
+hundreds of orders.
 """
 
 from __future__ import annotations
@@ -86,8 +87,12 @@ def expected_if_alive(
 
     counts, at = np.unique(x, return_inverse=True)
     chances = counts + 1 if process == "mbg_nbd" else counts
-    a, b = parameters["a"], parameters["b"]
-    return orders_while_alive(r, alpha, a, b, counts, at, chances, T, ahead, stay, faster)
+    # Numba compiles for the layout that it is given: always one, which a warm kernel has loaded.
+    days = [np.ascontiguousarray(part, dtype=float) for part in (counts, chances, T, ahead)]
+    a, b = float(parameters["a"]), float(parameters["b"])
+    kernel: Any = orders_while_alive
+    found: NDArray = kernel(float(r), float(alpha), a, b, at, *days, stay, faster)
+    return found
 
 
 def expected_new(process: str, parameters: dict[str, Any], *, ahead: Any) -> NDArray:

@@ -89,15 +89,18 @@ def kernels_for(plan: Plan, setting: Setting, *, asked: Kind | None) -> tuple[Ki
     Where all is done already, or one job is left, a zygote would cost more than it saves, unless it is asked for.
     """
     if asked is None:
-        to_run = (job for job in plan.jobs if job.skip is None and not _done(job, plan=plan, setting=setting))
+        to_run = (
+            job
+            for job in plan.jobs
+            if job.skip is None and not done(job, setting=setting, ingredients=_made_of(job, plan, setting))
+        )
         if len(list(islice(to_run, WORTH_IT))) < WORTH_IT:
             return "plain", None
     return kind_of(asked)
 
 
-def _done(job: Job, *, plan: Plan, setting: Setting) -> bool:
-    made_of = ingredients(job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports)
-    return done(job, setting=setting, ingredients=made_of) is not None
+def _made_of(job: Job, plan: Plan, setting: Setting) -> dict[str, str] | None:
+    return ingredients(job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports)
 
 
 def run_batch(plan: Plan, *, setting: Setting, watcher: Watcher, executor: Executor | None = None) -> list[Outcome]:
@@ -150,9 +153,7 @@ def _run(plan: Plan, outcomes: list[Outcome], *, setting: Setting, watcher: Watc
             if len(running) >= setting.jobs:
                 break
             del waiting[job.name]
-            made_of = ingredients(
-                job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports
-            )
+            made_of = _made_of(job, plan, setting)
             if found := done(job, setting=setting, ingredients=made_of):
                 unfinished.discard(job.name)
                 end(found)

@@ -186,7 +186,7 @@ def manager_class(kind: Kind, *, sockets: Path, log: IO[bytes], guard: Guard, en
 
     class JobKernelManager(AsyncKernelManager):
         @default("client_factory")
-        def _client_class(self) -> type:
+        def _client(self) -> type:
             return _client_class()
 
         @default("transport")

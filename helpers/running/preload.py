@@ -129,7 +129,7 @@ def _figure() -> None:
 
 
 def _models() -> None:
-    """Compile the densities that `helpers.clv` fits most; each is called once, since Numba compiles for what it is given."""
+    """Compile the densities that `helpers.clv` fits most, and load its loops; Numba compiles for what each is called with."""
     import numpy as np
 
     from helpers.clv import purchase, spend

@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 from helpers.clv.expect import MONTH, expected_if_alive
-from helpers.clv.quadrature import NODES, SMALLEST_P, beta_nodes
+from helpers.clv.quadrature import NODES, SMALLEST_P, beta_nodes, orders_while_alive
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.8, 2.5), (1.0, 1.0), (5.0, 300.0), (0.05, 0.2), (12.0, 3.0)])
@@ -42,3 +42,21 @@ def test_the_series_tells_what_the_quadrature_tells(seed):
     for change in ({"stay": 0.0, "faster": 1.0}, {"stay": 0.01, "faster": 1.2}):
         found = expected_if_alive("mbg_nbd", parameters, x=x, T=T, ahead=ahead, **change)
         np.testing.assert_allclose(found, plainly(parameters, x, T, ahead, **change), rtol=1e-8)
+
+
+def test_the_days_ahead_may_come_in_any_order_and_be_none():
+    parameters, x, T = {"r": 0.6, "alpha": 40.0, "a": 0.8, "b": 2.5}, np.array([0.0, 3.0]), np.array([30.0, 400.0])
+    ahead = np.array([300.0, 0.0, 30.0])
+    found = expected_if_alive("mbg_nbd", parameters, x=x, T=T, ahead=ahead)
+    np.testing.assert_allclose(found, plainly(parameters, x, T, ahead, 0.0, 1.0), rtol=1e-9, atol=1e-12)
+    nothing = expected_if_alive("mbg_nbd", parameters, x=x, T=T, ahead=np.zeros(1))
+    np.testing.assert_allclose(nothing, 0.0, atol=1e-12)
+
+
+def test_one_compiled_form_serves_every_layout_of_the_data():
+    """A warm kernel has one form loaded; another would be compiled, or read from disk, in each."""
+    pairs = np.array([[1.0, 30.0], [4.0, 200.0]])
+    parameters = {"r": np.float64(0.6), "alpha": 40.0, "a": 0.8, "b": 2.5}
+    for x, T in ((pairs[:, 0], pairs[:, 1]), (np.array([1, 4]), np.array([30, 200]))):
+        expected_if_alive("mbg_nbd", parameters, x=x, T=T, ahead=np.arange(1, 4))
+    assert len(orders_while_alive.signatures) == 1

@@ -75,14 +75,11 @@ def with_trials(study: Study) -> dict[str, Any]:
     offers = _offers(people, units)
     kept = study.tables.kept
     own = {f"own_{name}": kept[name] for name in ("experiments", "offers") if name in kept}
-    return (
-        kept
-        | own
-        | {
-            "experiments": con.create_table("trial_units", ibis.memtable(units), temp=True),
-            "offers": con.create_table("trial_offers", ibis.memtable(offers), temp=True),
-        }
-    )
+    made = {
+        "experiments": con.create_table("trial_units", ibis.memtable(units), temp=True),
+        "offers": con.create_table("trial_offers", ibis.memtable(offers), temp=True),
+    }
+    return kept | own | made
 
 
 def _chance(names: pd.Series, salt: str) -> np.ndarray:
