@@ -195,6 +195,11 @@ class Findings:
     tables: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def held_back(self) -> bool:
+        """Whether nothing of what the topic found may be used: a check failed, and no decision stands without it."""
+        return self.status == "blocked" and not self.decisions
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for `<topic>.json`; NaN and infinities become null."""
         return {"schema": SCHEMA, **_plain(asdict(self))}

@@ -62,14 +62,9 @@ def study_page(*, brand: Brand, period: str, findings: Sequence[Findings], befor
     )
 
 
-def _held_back(found: Findings) -> bool:
-    """Whether nothing of what a topic found may be used."""
-    return found.status == "blocked" and not found.decisions
-
-
 def _told(found: Findings, before: Findings | None) -> dict[str, Any]:
     # Who opens the cover alone must not take away a number that its report forbids to use.
-    usable = not _held_back(found)
+    usable = not found.held_back
     return {
         "topic": found.topic,
         "name": topic_name(found.topic),
@@ -109,7 +104,7 @@ def _row(findings: Sequence[Findings], before: Sequence[Findings]) -> dict[str, 
     # A study of which one topic is held back still decides what the others found.
     in_part = worst.status == "blocked" and any(found.decisions for found in findings if found.status in {"ok", "warn"})
     earlier = {found.topic: found for found in before}
-    usable = [found for found in first if not _held_back(found)]
+    usable = [found for found in first if not found.held_back]
     headline = next((found.headline for found in usable if found.headline), "")
     folder = f"{worst.client}/{worst.period}"
     return {

@@ -189,8 +189,26 @@ def test_a_section_that_shows_nothing_is_left_out():
 
 def test_a_blocked_verdict_says_so_at_the_top():
     html = page(status="blocked", reason="The split is broken.")
-    assert html.index("Do not use this for the decision.") < html.index("Customers brought")
-    assert "The split is broken." in html
+    assert html.index("Do not use this for the decision.") < html.index("The split is broken.")
+
+
+def test_what_must_not_be_used_is_folded_away_and_never_printed():
+    html = page(status="blocked", reason="The split is broken.")
+    before, folded, rest = re.split(r'<details class="held">|</details>', html, maxsplit=2)
+    assert "Customers brought" in folded
+    assert 'class="cards"' in folded
+    for open_at_once in (before.split("<body", 1)[1], rest):
+        assert "Customers brought" not in open_at_once
+        assert 'class="cards"' not in open_at_once
+    # A part that stands is told as ever.
+    decided = page(
+        status="blocked",
+        reason="One split is broken.",
+        decisions=(Decision(id="d", text="Ship.", evidence="experiment"),),
+    )
+    assert "A part of this must not be used." in decided
+    assert 'class="held"' not in decided
+    assert "Customers brought" in decided
 
 
 def test_a_page_lets_nothing_else_in():
