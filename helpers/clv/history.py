@@ -117,16 +117,16 @@ def _base(states: ir.Table, *, as_of: datetime, by: str, attributes: ir.Table | 
     customers, names = _grouped(with_exposure(states, as_of=as_of), by=by, attributes=attributes)
     if not names:
         raise TopicSkippedError(_("No customer ordered before {day}.").format(day=day(as_of.date())))
-    place = ibis.dense_rank().over(order_by=[customers.group, customers.x, customers.t_x, customers.T])
-    placed = customers.mutate(history=place).select(
-        "customer_id", "group", "history", "x", "t_x", "T", "spend_total", "first_value", "total"
+    frame = (
+        customers.select("customer_id", "group", "x", "t_x", "T", "spend_total", "first_value", "total")
+        .order_by("customer_id")
+        .execute()
     )
-    shared = placed.group_by(["history", "group", "x", "t_x", "T"]).agg(weight=placed.count()).order_by("history")
-    shared = shared.execute()
-    frame = placed.order_by("customer_id").execute()
-    codes = {name: code for code, name in enumerate(names)}
-    shared["group"] = shared["group"].map(codes).astype(np.int64)
-    frame["group"] = frame["group"].map(codes).astype(np.int64)
+    frame["group"] = frame["group"].map({name: code for code, name in enumerate(names)}).astype(np.int64)
+    alike = frame.groupby(["group", "x", "t_x", "T"])
+    frame.insert(2, "history", alike.ngroup())
+    shared = alike.size().rename("weight").reset_index()
+    shared.insert(0, "history", np.arange(len(shared)))
     return Base(
         customers=frame,
         histories=shared,
