@@ -1,8 +1,9 @@
-"""Runs: `valuebook run` on a PostgreSQL server's tables finds, to the last word, what it finds in files of the same rows."""
+"""Runs: `valuebook run` on a server's tables, or Spark's, finds to the last word what it finds in files of the same rows."""
 
 from __future__ import annotations
 
 import json
+import shutil
 
 import ibis
 import nbformat
@@ -12,6 +13,7 @@ import pytest
 from helpers.data.demo import make_demo
 from helpers.running.verify import ROUNDING
 from tests.conftest import ROOT
+from tests.engines.metastore import metastore, register
 from tests.engines.same import NEAR, assert_same
 from tests.engines.servers import copy_to_postgres, postgres_programs, postgres_server
 from tests.running.conftest import World
@@ -52,22 +54,28 @@ def with_names_of_both_cases(folder):
             frame.to_parquet(path, index=False)
 
 
-def make_shop(base, server):
-    """Two clients, `home` in files and `away` on the server, which holds the same rows in another order."""
+def make_world(base, *, backend):
+    """Two clients, `home` in files and `away` in tables of a backend; and the tables, whose rows have another order."""
     world = World(base)
     world.notebooks, world.period = ROOT / "notebooks", PERIOD
     demo = make_demo(world.base / "demo", seed=5, customers=300)
     with_names_of_both_cases(demo)
     write_params(world, "home", held="backend: duckdb", tables={name: demo / f"{name}.parquet" for name in READ})
-    on_server = "backend: postgres\n  connection: {url_env: SHOP_DB}"
-    write_params(world, "away", held=on_server, tables={name: name for name in READ})
+    held = f"backend: {backend}\n  connection: {{url_env: SHOP_DB}}"
+    write_params(world, "away", held=held, tables={name: name for name in READ})
+    duck = ibis.duckdb.connect()
+    return world, {name: duck.read_parquet(demo / f"{name}.parquet").order_by(ibis.random()) for name in READ}
+
+
+def make_shop(base, server):
+    """Both clients, `away` on a PostgreSQL server."""
+    world, tables = make_world(base, backend="postgres")
     con = ibis.connect(server.url)
     con.raw_sql(DICTIONARY).close()
     con.disconnect()
-    con, duck = ibis.connect(server.url_of("shop")), ibis.duckdb.connect()
-    for name in READ:
-        shuffled = duck.read_parquet(demo / f"{name}.parquet").order_by(ibis.random())
-        copy_to_postgres(con, name, shuffled)
+    con = ibis.connect(server.url_of("shop"))
+    for name, table in tables.items():
+        copy_to_postgres(con, name, table)
     con.disconnect()
     return world
 
@@ -88,16 +96,40 @@ def mortal(tmp_path):
         yield make_shop(tmp_path, server), server
 
 
+@pytest.fixture
+def lake(tmp_path):
+    """Both clients, `away` in tables of a metastore that Spark sessions share; and that metastore's URL."""
+    pytest.importorskip("pyspark", reason="the extra `pyspark` is not installed")
+    if shutil.which("java") is None:
+        pytest.skip("no Java on this machine")
+    for folder in (tmp_path / "metastore", tmp_path / "lake"):
+        folder.mkdir()
+    world, tables = make_world(tmp_path, backend="pyspark")
+    paths = [tmp_path / "lake" / f"{name}.parquet" for name in tables]
+    for path, table in zip(paths, tables.values(), strict=True):
+        # Spark knows no nanoseconds, which pandas writes.
+        spans = {c: "timestamp(6)" for c, kind in table.schema().items() if kind.is_timestamp()}
+        table.cast(spans).to_parquet(path)
+    with metastore(tmp_path / "metastore") as url:
+        register(url, paths)
+        yield world, url
+
+
 def run(world, server, *topics, how=(), codes=(0, 3)):
     """Run topics of both clients, and look for the server's password in all that the run leaves and says."""
     chosen = [part for topic in topics for part in ("--topic", topic)]
     done = world.run("home", "away", *chosen, *how, "--jobs", 2, SHOP_DB=server.url_of("shop", password=CANARY))
+    assert_well(world, done, codes)
+    return done
+
+
+def assert_well(world, done, codes=(0, 3)):
+    """A run ended as expected, and has the password nowhere."""
     assert done.returncode in codes, done.stdout + done.stderr
     written = [path for path in (*world.reports.rglob("*"), *(world.base / "cache").rglob("*")) if path.is_file()]
     assert len(written) > 10
     assert not [path for path in written if CANARY.encode() in path.read_bytes()]
     assert CANARY not in done.stdout + done.stderr
-    return done
 
 
 def assert_both_found_the_same(world, topic, *, near=NEAR):
@@ -124,6 +156,18 @@ def test_a_run_on_a_server_finds_what_a_run_on_files_finds_and_its_password_is_n
 def test_and_so_does_what_is_fitted_to_it(shop, postgres):
     run(shop, postgres, "clv")
     assert_both_found_the_same(shop, "clv", near=ROUNDING)
+
+
+@pytest.mark.full
+def test_a_run_on_spark_finds_what_a_run_on_files_finds(lake):
+    world, url = lake
+    topics = (*QUICK, "clv")
+    chosen = [part for topic in topics for part in ("--topic", topic)]
+    # In a process of its own: its session knows another catalogue than that of all other tests.
+    done = world.run_apart("home", "away", *chosen, "--kernel", "warm", SHOP_DB=f"{url}&secret={CANARY}")
+    assert_well(world, done)
+    for topic in topics:
+        assert_both_found_the_same(world, topic, near=NEAR if topic in QUICK else ROUNDING)
 
 
 def with_a_step_before(world, topic, asked, code):
