@@ -6,13 +6,12 @@ import difflib
 import importlib
 import os
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 from zoneinfo import available_timezones
 
-import yaml
 from babel import Locale, UnknownLocaleError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator, model_validator
 
@@ -20,6 +19,7 @@ from helpers.data.contract import TABLES
 from helpers.data.places import filled
 from helpers.errors import ParamsError
 from helpers.periods import Grain
+from helpers.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT_NAME = r"[a-z0-9][a-z0-9_-]*"
 RESERVED = {"defaults", "playbook"}
-LARGEST_FILE = 1_000_000
 
 
 class Section(BaseModel):
@@ -107,9 +106,8 @@ class Data(Section):
     @field_validator("backend")
     @classmethod
     def _known_backend(cls, backend: str) -> str:
-        known = entry_points(group="ibis.backends").names
-        if backend not in known:
-            raise ValueError(f"{backend!r} is no backend of Ibis{_suggest(backend, known)}")
+        if backend not in _backends():
+            raise ValueError(f"{backend!r} is no backend of Ibis{_suggest(backend, _backends())}")
         return backend
 
     @field_validator("tables")
@@ -173,8 +171,8 @@ class ClientParams(Section):
     @field_validator("timezone")
     @classmethod
     def _known_zone(cls, zone: str) -> str:
-        if zone not in available_timezones():
-            raise ValueError(f"{zone!r} is no IANA time zone{_suggest(zone, available_timezones())}")
+        if zone not in _zones():
+            raise ValueError(f"{zone!r} is no IANA time zone{_suggest(zone, _zones())}")
         return zone
 
     @field_validator("locale")
@@ -185,6 +183,17 @@ class ClientParams(Section):
         except (UnknownLocaleError, ValueError) as error:
             raise ValueError(f"{locale!r} is no locale; write en_GB, vi_VN, fa_IR, ...") from error
         return locale
+
+
+@cache
+def _backends() -> set[str]:
+    """Backends of Ibis: to look for them is to read about every installed package."""
+    return entry_points(group="ibis.backends").names
+
+
+@cache
+def _zones() -> set[str]:
+    return available_timezones()
 
 
 @cache
@@ -231,30 +240,20 @@ def load_params(client: str, *, folder: Path) -> Any:
     if not path.is_file():
         raise ParamsError(f"{path}: no such client{_suggest(client, clients(folder))}")
     defaults = next(file for file in (folder / "defaults.yaml", ROOT / "params" / "defaults.yaml") if file.is_file())
+    about = defaults.stat()
     content = read_yaml(path)
     if content.get("client") != client:
         raise ParamsError(f"{path}: client == {content.get('client')!r}, must be the file's name, {client!r}")
     try:
-        return _model().model_validate(merge(read_yaml(defaults), content))
+        return _model().model_validate(merge(_defaults(defaults, about.st_mtime_ns, about.st_size), content))
     except ValidationError as error:
         raise ParamsError("\n".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from error
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A YAML mapping; duplicate keys and aliases are errors.
-
-    Raises:
-        ParamsError: The file is no YAML mapping; the message names file and line.
-    """
-    if path.stat().st_size > LARGEST_FILE:
-        raise ParamsError(f"{path}: larger than {LARGEST_FILE} bytes, which is no params file")
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a safe loader's subclass
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ParamsError(f"{path}: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ParamsError(f"{path}: must be a mapping of keys to values")
-    return content
+@lru_cache(maxsize=1)
+def _defaults(path: Path, _changed: int, _size: int) -> dict[str, Any]:
+    """What all clients are merged over, read once for hundreds of them."""
+    return read_yaml(path)
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -273,30 +272,6 @@ def expand(path: str, *, key: str) -> Path:
         ParamsError: The environment variable is not set.
     """
     return ROOT / filled(path, key=key)
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML without aliases, merge keys and duplicate keys, which hide what a file says."""
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="aliases are not allowed", problem_mark=self.peek_event().start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(problem=f"key {key!r} stands twice", problem_mark=node.start_mark)
-        return super().construct_mapping(node, deep=deep)
-
-
-# YAML 1.1 takes a column called No, or the country NO, for a boolean; here only true and false are.
-_Loader.yaml_implicit_resolvers = {
-    letter: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false|True|False)$"), list("tTfF"))
 
 
 def _explain(detail: Any) -> str:

@@ -16,7 +16,7 @@ from helpers import __version__
 from helpers.data.load import Tables, load_tables
 from helpers.errors import ParamsError, TopicSkippedError
 from helpers.needs import skip_reason
-from helpers.params import ROOT, expand, load_params, params_folder, read_yaml, topics
+from helpers.params import ROOT, expand, load_params, params_folder, topics
 from helpers.periods import Period, check_period_name, resolve_period
 from helpers.reporting import tokens
 from helpers.reporting.export import write_json, write_parquet
@@ -26,6 +26,7 @@ from helpers.reporting.sheets import Sheet, write_sheets
 from helpers.reporting.tables import Sentence
 from helpers.reporting.words import _, day, foreign, period_name, use_language
 from helpers.shelf import earlier_findings, read_findings, study_findings, study_folder
+from helpers.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,8 +1,11 @@
+from importlib.metadata import entry_points
+
 import pytest
 import yaml
 
 from helpers.errors import ParamsError
-from helpers.params import ROOT, _model, expand, load_params, merge, read_yaml
+from helpers.params import ROOT, _backends, _model, expand, load_params, merge
+from helpers.yaml_files import read_yaml
 
 GOOD = """
     client: acme
@@ -19,6 +22,27 @@ def test_a_client_needs_only_what_differs_from_the_defaults(params_folder):
     assert params.economics.margin == 0.35
     assert params.periods.grain == "quarter"
     assert params.pulse.repeat_days == 90
+
+
+def test_defaults_are_read_once_for_all_clients_and_again_when_they_change(params_folder, monkeypatch):
+    folder = params_folder("acme", GOOD)
+    (folder / "defaults.yaml").write_text("economics: {margin: 0.5}\n")
+    read = []
+    monkeypatch.setattr("helpers.params.read_yaml", lambda path: read.append(path.name) or read_yaml(path))
+    for _again in range(2):
+        assert load_params("acme", folder=folder).economics.margin == 0.5
+    assert read.count("defaults.yaml") == 1
+    (folder / "defaults.yaml").write_text("economics: {margin: 0.25}\n")
+    assert load_params("acme", folder=folder).economics.margin == 0.25
+
+
+def test_what_is_installed_is_looked_up_once(params_folder, monkeypatch):
+    looked = []
+    monkeypatch.setattr("helpers.params.entry_points", lambda **group: looked.append(group) or entry_points(**group))
+    _backends.cache_clear()
+    for _again in range(3):
+        load_params("acme", folder=params_folder("acme", GOOD))
+    assert len(looked) == 1
 
 
 def test_defaults_yaml_says_every_default_that_the_code_has():

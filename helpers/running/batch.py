@@ -83,31 +83,47 @@ class LocalExecutor:
             guard.interrupt()
 
 
-def kernels_for(plan: Plan, setting: Setting, *, asked: Kind | None) -> tuple[Kind, str | None]:
+class Judge:
+    """Says which jobs of a plan are done already. What it found stands until a job of the same client begins."""
+
+    def __init__(self, plan: Plan, setting: Setting) -> None:
+        self.plan, self.setting = plan, setting
+        self._found: dict[str, dict[tuple[str, str, str], Outcome]] = {}
+
+    def made_of(self, job: Job) -> dict[str, str] | None:
+        """A job's ingredients."""
+        params, facts = self.plan.params[job.client], self.plan.facts[job.client]
+        return ingredients(job, params=params, facts=facts, reports=self.setting.reports)
+
+    def done(self, job: Job) -> Outcome | None:
+        """How a job ended that is done with the same ingredients; `None` for one that is to run."""
+        found = self._found.setdefault(job.client, {})
+        if job.name not in found and (ended := done(job, setting=self.setting, ingredients=self.made_of(job))):
+            found[job.name] = ended
+        return found.get(job.name)
+
+    def began(self, job: Job) -> None:
+        """A job runs: other jobs of its client may read what it will find."""
+        self._found.pop(job.client, None)
+
+
+def kernels_for(judge: Judge, *, asked: Kind | None) -> tuple[Kind, str | None]:
     """The kind of kernels for a plan, and why they are plain where warm ones were asked for or are usual.
 
     Where all is done already, or one job is left, a zygote would cost more than it saves, unless it is asked for.
     """
     if asked is None:
-        to_run = (
-            job
-            for job in plan.jobs
-            if job.skip is None and not done(job, setting=setting, ingredients=_made_of(job, plan, setting))
-        )
+        to_run = (job for job in judge.plan.jobs if job.skip is None and judge.done(job) is None)
         if len(list(islice(to_run, WORTH_IT))) < WORTH_IT:
             return "plain", None
     return kind_of(asked)
 
 
-def _made_of(job: Job, plan: Plan, setting: Setting) -> dict[str, str] | None:
-    return ingredients(job, params=plan.params[job.client], facts=plan.facts[job.client], reports=setting.reports)
-
-
-def run_batch(plan: Plan, *, setting: Setting, watcher: Watcher, executor: Executor | None = None) -> list[Outcome]:
+def run_batch(judge: Judge, *, setting: Setting, watcher: Watcher, executor: Executor | None = None) -> list[Outcome]:
     """Run a plan's jobs; one that reads another's findings starts after it.
 
     Args:
-        plan: From `make_plan`.
+        judge: Of the plan.
         setting: What all jobs share.
         watcher: Told of each job.
         executor: Where jobs run; this machine unless given.
@@ -116,13 +132,14 @@ def run_batch(plan: Plan, *, setting: Setting, watcher: Watcher, executor: Execu
         KeyboardInterrupt: The run was stopped. What had ended stays, and covers are written over it.
         ParamsError: The folder of reports leads out of itself by a link.
     """
+    plan = judge.plan
     studies = list(dict.fromkeys((job.client, job.period) for job in plan.jobs))
     for client, period in studies:
         inside(setting.reports, setting.reports / client / period / "tables")
     runs_on = executor or LocalExecutor(setting)
     outcomes: list[Outcome] = []
     try:
-        _run(plan, outcomes, setting=setting, watcher=watcher, executor=runs_on)
+        _run(judge, outcomes, setting=setting, watcher=watcher, executor=runs_on)
     except BaseException:
         runs_on.stop()
         raise
@@ -138,7 +155,8 @@ def run_batch(plan: Plan, *, setting: Setting, watcher: Watcher, executor: Execu
     return outcomes
 
 
-def _run(plan: Plan, outcomes: list[Outcome], *, setting: Setting, watcher: Watcher, executor: Executor) -> None:
+def _run(judge: Judge, outcomes: list[Outcome], *, setting: Setting, watcher: Watcher, executor: Executor) -> None:
+    plan = judge.plan
     waiting: dict[tuple[str, str, str], Job] = {job.name: job for job in plan.jobs}
     running: dict[Future[Outcome], Job] = {}
     failure: BaseException | None = None
@@ -153,14 +171,14 @@ def _run(plan: Plan, outcomes: list[Outcome], *, setting: Setting, watcher: Watc
             if len(running) >= setting.jobs:
                 break
             del waiting[job.name]
-            made_of = _made_of(job, plan, setting)
-            if found := done(job, setting=setting, ingredients=made_of):
+            if found := judge.done(job):
                 unfinished.discard(job.name)
                 end(found)
                 continue
+            judge.began(job)
             watcher.started(job)
             before = previous(job.period, facts=plan.facts[job.client], params=plan.params[job.client])
-            running[executor.submit(job, made_of, before=before)] = job
+            running[executor.submit(job, judge.made_of(job), before=before)] = job
         if not running:
             continue
         # A wait without end would not let Ctrl-C through on every system.

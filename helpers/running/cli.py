@@ -261,16 +261,16 @@ def _run_plan(
 ) -> list[Outcome]:
     from dataclasses import replace
 
-    from helpers.running.batch import run_batch
+    from helpers.running.batch import Judge, kernels_for, run_batch
     from helpers.running.progress import Lines, LiveTable, expected_seconds
 
+    judge = Judge(plan, setting)
     runs_on: Executor | None = None
     if executor is Executors.local:
-        from helpers.running.batch import kernels_for
         from helpers.running.lease import lease
 
         lease().linger = 0  # a batch that ends needs no kernels any more
-        kind, why = kernels_for(plan, setting, asked=_kind(asked))
+        kind, why = kernels_for(judge, asked=_kind(asked))
         if why:
             complain(f"Kernels are plain: {why}")
         setting = replace(setting, kernel=kind)
@@ -284,7 +284,7 @@ def _run_plan(
     if out.is_terminal:
         watcher = LiveTable(out, plan.jobs, expected=expected_seconds(plan.jobs, reports=setting.reports))
     with watcher:
-        return run_batch(plan, setting=setting, watcher=watcher, executor=runs_on)
+        return run_batch(judge, setting=setting, watcher=watcher, executor=runs_on)
 
 
 def _warm_up(topics: list[str], asked: Kernels | None, executor: Executors) -> Callable[[], None]:

@@ -36,12 +36,13 @@ def ingredients(job: Job, *, params: Any, facts: Facts, reports: Path) -> dict[s
     tables = _declared(job.topic, params)
     if any(name not in facts.sha256 for name in tables):
         return None
+    told = params_of(job.topic, params, tables)
     found = {
         "code": code(job.topic),
         "data": of_json([{name: facts.sha256[name] for name in sorted(tables)}, facts.today if facts.moves else None]),
         "lock": _of_lock(*_state(ROOT / "requirements.lock")),
         "notebook": _of_cells(job.topic, *_state(notebook(job.topic))),
-        "params": of_json([job.client, params_of(job.topic, params, tables), _named_files(job.topic, params)]),
+        "params": of_json([job.client, told, _named_files(told)]),
         "period": job.period,
         "python": platform.python_version(),
         "template": template(str(params.locale)),
@@ -96,11 +97,8 @@ def template(locale: str) -> str:
 
 def params_of(topic: str, params: Any, tables: set[str]) -> dict[str, Any]:
     """The params that a topic may read: its own section and all that is no other topic's, and the tables that it declared."""
-    content = params.model_dump(mode="json")
-    for other in topics():
-        if other != topic:
-            content.pop(other, None)
-    content.pop("run", None)  # how long it may take does not change what comes out
+    # How long it may take does not change what comes out.
+    content = params.model_dump(mode="json", exclude={"run", *(other for other in topics() if other != topic)})
     content["data"]["tables"] = {name: content["data"]["tables"][name] for name in sorted(tables)}
     return content
 
@@ -129,10 +127,10 @@ def _declared(topic: str, params: Any) -> set[str]:
     return wanted & set(params.data.tables)
 
 
-def _named_files(topic: str, params: Any) -> list[list[str]]:
-    """Files of the project that the params name, such as the logo and the playbook, with their hashes."""
-    content = params_of(topic, params, set())
-    return [[name, sha256_of(ROOT / name)] for name in sorted(_texts(content)) if _is_file(name)]
+def _named_files(told: dict[str, Any]) -> list[list[str]]:
+    """Files of the project that the params name, such as the logo and the playbook, with their hashes; but for the tables."""
+    data = {name: value for name, value in told["data"].items() if name != "tables"}
+    return [[name, sha256_of(ROOT / name)] for name in sorted(_texts(told | {"data": data})) if _is_file(name)]
 
 
 def _texts(content: Any) -> set[str]:

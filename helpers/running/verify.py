@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from helpers.errors import ParamsError
-from helpers.running.batch import run_batch
+from helpers.running.batch import Judge, run_batch
 from helpers.running.plan import check_study_names, earlier, make_plan, params_files, previous
 
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def verify(folder: Path, *, setting: Setting, watcher: Watcher) -> list[Differen
             copy = again / client / path.relative_to(folder.parent)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path, copy)
-        run_batch(plan, setting=replace(setting, params=params, reports=again, force=True), watcher=watcher)
+        elsewhere = replace(setting, params=params, reports=again, force=True)
+        run_batch(Judge(plan, elsewhere), setting=elsewhere, watcher=watcher)
         return [
             Difference(topic=topic, what=what)
             for topic in chosen

@@ -11,7 +11,9 @@ import pytest
 
 from helpers.params import ROOT
 from helpers.running import digests, facts, ingredients
+from helpers.running.batch import Judge
 from helpers.running.cli import main
+from helpers.running.execute import Setting
 from helpers.running.plan import make_plan
 
 TOPICS = ("ab_test", "clv", "pulse", "segmentation", "summary", "upsell_lift")
@@ -46,6 +48,37 @@ def test_nothing_changed_runs_nothing_and_a_missing_file_runs_its_job(two):
     assert ran(two.run("--force")) == {
         (who, topic) for who in ("acme", "bolt") for topic in ("clv", "pulse", "segmentation")
     }
+
+
+def test_each_unchanged_job_is_judged_once_and_anew_after_a_job_of_its_client_began(two, monkeypatch):
+    asked = []
+    made_of = ingredients.ingredients
+    monkeypatch.setattr(
+        "helpers.running.batch.ingredients", lambda job, **more: asked.append(job.name) or made_of(job, **more)
+    )
+    every = [(who, "all", topic) for who in ("acme", "bolt") for topic in ("clv", "pulse", "segmentation")]
+    # Where no kind of kernel is asked for, it is judged first whether there is enough to do for a warm one.
+    before = dict(os.environ)
+    os.environ.update(two.environment())
+    monkeypatch.setattr(sys, "argv", two.command()[2:])
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        assert sorted(asked) == every
+        plan = make_plan(names=[], periods=[two.period], chosen=[], params=two.params)
+        judge = Judge(plan, Setting(params=two.params, reports=two.reports))
+        first, second, *_others = (job for job in plan.jobs if job.client == "acme")
+        asked.clear()
+        for _again in range(2):
+            assert judge.done(first)
+            assert judge.done(second)
+        judge.began(first)
+        assert judge.done(second)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    assert asked == [first.name, second.name, second.name]
 
 
 def test_another_notebook_runs_its_topic(two):
