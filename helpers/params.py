@@ -245,9 +245,18 @@ def load_params(client: str, *, folder: Path) -> Any:
     if content.get("client") != client:
         raise ParamsError(f"{path}: client == {content.get('client')!r}, must be the file's name, {client!r}")
     try:
-        return _model().model_validate(merge(_defaults(defaults, about.st_mtime_ns, about.st_size), content))
+        return check_params(merge(_defaults(defaults, about.st_mtime_ns, about.st_size), content))
     except ValidationError as error:
         raise ParamsError("\n".join(f"{path}: {_explain(detail)}" for detail in error.errors())) from error
+
+
+def check_params(content: dict[str, Any]) -> Any:
+    """What a params file says, and its defaults, as typed params.
+
+    Raises:
+        ValidationError: Anything wrong in it.
+    """
+    return _model().model_validate(content)
 
 
 @lru_cache(maxsize=1)

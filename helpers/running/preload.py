@@ -47,6 +47,7 @@ def preload() -> float:
     for module in pkgutil.walk_packages([str(folder)], "helpers."):
         if not module.name.startswith(NOT_FOR_KERNELS):
             importlib.import_module(module.name)
+    _params()
     _languages()
     _queries()
     _figure()
@@ -67,6 +68,14 @@ def _libraries(folder: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 found.add(node.module)
     return {name for name in found if not name.startswith("helpers")}
+
+
+def _params() -> None:
+    """Check some params: what backends are installed, and the time zones, are looked up once for all kernels."""
+    from helpers.params import check_params
+
+    said = {"client": "a", "name": "A", "currency": "GBP", "timezone": "UTC"}
+    check_params(said | {"data": {"backend": "duckdb", "tables": {"orders": {"from": "a"}}}})
 
 
 def _languages() -> None:
