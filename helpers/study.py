@@ -22,7 +22,7 @@ from helpers.reporting import tokens
 from helpers.reporting.export import write_json, write_parquet
 from helpers.reporting.findings import Findings, Result, gather
 from helpers.reporting.health import DataHealth
-from helpers.reporting.sheets import Sheet, write_sheets
+from helpers.reporting.sheets import Sheet, note_of, write_sheets
 from helpers.reporting.tables import Sentence
 from helpers.reporting.words import _, day, foreign, period_name, use_language
 from helpers.shelf import earlier_findings, read_findings, study_findings, study_folder
@@ -186,11 +186,8 @@ class Study:
         for name, frame in named.items():
             written[name] = f"tables/{self.topic}.{name}.parquet"
             write_parquet(self.folder / written[name], frame)
-        if named:
-            sheets = [Sheet(name=name, frame=frame, file=written[name]) for name, frame in named.items()]
-            written["workbook"] = f"tables/{self.topic}.xlsx"
-            write_sheets(self.folder / written["workbook"], sheets)
-        written |= self._write_quarantine()
+        workbook = {"workbook": f"tables/{self.topic}.xlsx"} if named else {}
+        written |= workbook | self._write_quarantine()
         findings = gather(
             *results,
             self.health,
@@ -200,6 +197,10 @@ class Study:
             tables=written,
             provenance=self.provenance(),
         )
+        if named:
+            note = note_of(findings)
+            sheets = [Sheet(name=name, frame=frame, file=written[name], note=note) for name, frame in named.items()]
+            write_sheets(self.folder / written["workbook"], sheets)
         write_json(self.folder / f"{self.topic}.json", findings.to_json())
         return Sentence(text=_("Findings and tables are in the files beside this report."))
 

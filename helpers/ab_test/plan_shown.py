@@ -58,7 +58,7 @@ def least_lifts(plan: Plan) -> Figure:
         ),
         subtitle=_("Least true lift that a test finds {power} of the time, false alarms held at {alpha}").format(
             power=percent(plan.basis.design_of(plan.basis.main[0]).power, digits=0),
-            alpha=percent(plan.basis.design.alpha, digits=0),
+            alpha=percent(plan.basis.design_of(plan.basis.main[0]).alpha, digits=1),
         ),
         foot=" ".join([plan.source(), *_shared(plan), _("No interval, since this is a plan.")]),
         alt="; ".join(

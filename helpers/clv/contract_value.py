@@ -275,7 +275,7 @@ class ContractValue(Result):
         top = self.plans.loc[best]
         return figure(
             draw,
-            title=_("{group}: {value} of {total}").format(
+            title=_("Customers of {group}: {value} of {total}").format(
                 group=top["plan"],
                 value=money(top["value"], compact=True),
                 total=money(self.plans["value"].sum(), compact=True),

@@ -232,7 +232,7 @@ class Prediction(Result):
         top = self._named.loc[best]
         return figure(
             draw,
-            title=_("{group}: {value} of {total}").format(
+            title=_("Customers of {group}: {value} of {total}").format(
                 group=top["group"],
                 value=money(top["value"], compact=True),
                 total=money(self.groups["value"].sum(), compact=True),

@@ -156,4 +156,4 @@ def prior_predictive(model: Model, *, seed: int) -> Prior:
                 **{f"told_{key}": tell(value) for key, value in zip(("q05", "q50", "q95"), quantiles, strict=True)},
             }
         )
-    return Prior(rows=pd.DataFrame(rows), days=model.scale, n=len(frame))
+    return Prior(rows=pd.DataFrame(rows), days=model.scale, n=len(seen))

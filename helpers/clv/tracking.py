@@ -190,7 +190,7 @@ class Tracking(Result):
             number_axis(axes.yaxis)
 
         columns = {
-            "month": Column(label=_("Month"), kind="date"),
+            "month": Column(label=_("Month"), kind="month"),
             "actual": Column(label=_("Actual"), kind="number"),
             "expected": Column(label=_("Model"), kind="number", low="low", high="high"),
         }

@@ -74,7 +74,7 @@ class Cohorts(Result):
     def table(self) -> Table:
         """Cells, newest cohort last, with intervals."""
         columns = {
-            "cohort": Column(label=_("First order in"), kind="date"),
+            "cohort": Column(label=_("First order in"), kind="month"),
             "month": Column(label=_("Months since"), kind="number"),
             "customers": Column(label=_("Customers"), kind="number"),
             "share": Column(label=_("Ordered in that month"), kind="share", low="low", high="high"),

@@ -11,7 +11,7 @@ from helpers.params import ROOT
 from helpers.periods import parse_period
 from helpers.reporting import tokens
 from helpers.reporting.cards import cards, trend
-from helpers.reporting.html import TEMPLATE, Brand, evidence_words, logo, page, status_word
+from helpers.reporting.html import TEMPLATE, Brand, check_words, evidence_words, logo, page, status_word
 from helpers.reporting.tables import clean, shorten
 from helpers.reporting.words import _, language, period_name, use_language
 
@@ -52,13 +52,14 @@ def study_page(*, brand: Brand, period: str, findings: Sequence[Findings], befor
     topics = [_told(found, earlier.get(found.topic)) for found in shown]
     return page(
         "study.html.j2",
-        title=f"{brand.name}, {period_name(period)}",
+        title=f"{brand.name} – {period_name(period)}",
         client=clean(brand.name),
         logo=logo(brand),
         period=period_name(period),
         summary=next((topic for topic in topics if topic["topic"] == SUMMARY), None),
         topics=[topic for topic in topics if topic["topic"] != SUMMARY],
         evidence_words=evidence_words(),
+        check_words=check_words(),
     )
 
 
@@ -74,6 +75,8 @@ def _told(found: Findings, before: Findings | None) -> dict[str, Any]:
         "reason": clean(found.reason or "") if found.status in {"blocked", "skipped", "failed"} else "",
         "headline": clean(found.headline) if usable else "",
         "cards": cards(found, before=before) if usable else [],
+        # Why a topic is to be read with care.
+        "notes": [clean(check.message) for check in found.checks if check.status == "warn"] if usable else [],
         # What was tested speaks first and loud; what nobody has tested is an idea.
         "decisions": [one for one in found.decisions if one.evidence != "assumption"],
         "ideas": [one for one in found.decisions if one.evidence == "assumption"],

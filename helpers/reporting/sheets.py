@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from helpers.reporting.findings import Findings
+
 SHEET_ROWS = 1_048_575
 SHEET_NAME = 31
 LONGEST_CELL = 32_767
@@ -42,6 +44,7 @@ class Sheet:
         name: Its name; made safe, short and unique when it is written.
         frame: Its rows.
         file: Where the table is whole, said where a part is cut.
+        note: What must be said of its rows, from `note_of`.
         units: The unit of each row's number, for columns of which it is known.
         most: Rows that are written; never more than a sheet holds.
     """
@@ -49,6 +52,7 @@ class Sheet:
     name: str
     frame: pd.DataFrame
     file: str = ""
+    note: str = ""
     units: Mapping[str, Sequence[str]] = field(default_factory=dict)
     most: int = SHEET_ROWS
 
@@ -80,6 +84,14 @@ def write_sheets(path: Path, sheets: Sequence[Sheet], *, made: datetime = UNDATE
             notes = _write(book.add_worksheet(name), sheet, formats)
             told.append({"name": name, "rows": len(sheet.frame), "file": sheet.file, "note": " ".join(notes)})
         _write_contents(first, told, formats)
+
+
+def note_of(found: Findings) -> str:
+    """What must be said beside the tables of a topic that a check holds back, whole or in part."""
+    if found.status != "blocked":
+        return ""
+    told = _("Do not use this for the decision.") if found.held_back else _("A part of this must not be used.")
+    return f"{told} {found.reason}"
 
 
 def sheet_names(wanted: Sequence[str]) -> list[str]:
@@ -139,7 +151,7 @@ def unit_pattern(unit: str, value: float | None) -> str:
 def _write(sheet: Any, told: Sheet, formats: _Formats) -> list[str]:
     """Write one sheet; what must be said about it."""
     frame = told.frame.head(min(told.most, SHEET_ROWS))
-    notes = []
+    notes = [told.note] if told.note else []
     if len(frame) < len(told.frame):
         notes.append(
             _("{shown} of {all} rows; all are in {file}.").format(

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from markupsafe import Markup
 
-from helpers.reporting.directions import contained, turns
+from helpers.reporting.directions import ISOLATES, contained, turns
 from helpers.reporting.inline import inline, plain_table
-from helpers.reporting.words import MISSING, _, day, language, money, number, percent
+from helpers.reporting.words import MISSING, _, day, language, money, number, percent, period_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     import pandas as pd
 
-Kind = Literal["text", "prose", "number", "decimal", "money", "share", "signed_share", "date", "printed", "file", "key"]
+Kind = Literal[
+    "text", "prose", "number", "decimal", "money", "share", "signed_share", "date", "month", "printed", "file", "key"
+]
 LONGEST_TEXT, LONGEST_PROSE = 120, 1_000
 
 
@@ -85,8 +87,13 @@ def shorten(text: object, longest: int = LONGEST_TEXT) -> str:
 def bdi(text: object, longest: int = LONGEST_TEXT) -> Markup:
     """A client's text in its own direction, as short as `shorten` makes it."""
     plain = shorten(text, longest)
-    mark = Markup("<bdi>{}</bdi>") if turns(plain, within=language().direction) else Markup("{}")
-    return mark.format(plain)
+    runs = language().direction
+    if not turns(plain, within=runs):
+        return Markup("{}").format(plain)
+    if ISOLATES.search(plain):
+        # A text of ours, in which a client's words are set apart: it runs as the page does, whatever letter stands first.
+        return Markup('<bdi dir="{}">{}</bdi>').format(runs, plain)
+    return Markup("<bdi>{}</bdi>").format(plain)
 
 
 def table(
@@ -157,7 +164,7 @@ def _row(row: dict[Any, Any], columns: dict[str, Column], *, strong: bool) -> Ma
 
 
 def _numeric_class(column: Column) -> Markup:
-    if column.kind in {"text", "prose", "date", "file", "key"}:
+    if column.kind in {"text", "prose", "date", "month", "file", "key"}:
         return Markup("")
     return Markup(' class="num printed"') if column.kind == "printed" else Markup(' class="num"')
 
@@ -178,6 +185,7 @@ def _shown(value: Any, kind: Kind) -> str:
         "share": percent,
         "signed_share": lambda x: percent(x, signed=True),
         "date": day,
+        "month": lambda x: period_name(f"{x:%Y-%m}"),
         "file": clean,
         "key": lambda x: Markup(".<wbr>").join(clean(x).split(".")),
     }

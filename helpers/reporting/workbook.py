@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from helpers.reporting.html import status_word
+from helpers.reporting.html import status_word, status_words
 from helpers.reporting.pages import topic_name
-from helpers.reporting.sheets import UNDATED, Sheet, write_sheets
+from helpers.reporting.sheets import UNDATED, Sheet, note_of, write_sheets
 from helpers.reporting.words import _
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def _numbers(findings: Sequence[Findings]) -> Sheet:
     rows: list[dict[str, Any]] = [
         {
             _("Topic"): topic_name(found.topic),
-            _("State"): status_word(found),
+            _("State"): _state(found, key),
             name: found.definitions[told.definition].name,
             value: told.value,
             low: told.low,
@@ -76,19 +76,25 @@ def _numbers(findings: Sequence[Findings]) -> Sheet:
     return Sheet(name=_("Numbers"), frame=frame, units={value: units, low: units, high: units, level: shares})
 
 
+def _state(found: Findings, key: str) -> str:
+    """State of one number: where a check of one test failed, that test's numbers must not be used and the others stand."""
+    failed = {check.id.partition(".")[0] for check in found.checks if check.status == "fail"}
+    return status_words()["blocked"] if key.partition(".")[0] in failed else status_word(found)
+
+
 def _tables(folder: Path, findings: Sequence[Findings]) -> list[Sheet]:
     """Every table of the topics, and the rows that any of them put aside, once."""
     files = {
-        f"{found.topic} {name}": file
+        f"{found.topic} {name}": (file, note_of(found))
         for found in findings
         for name, file in found.tables.items()
         if file.endswith(".parquet") and name != "quarantine"
     }
     if (folder / QUARANTINE).is_file():
-        files["quarantine"] = QUARANTINE
+        files["quarantine"] = QUARANTINE, ""
     return [
-        Sheet(name=name, frame=pd.read_parquet(folder / file), file=file, most=MOST_ROWS)
-        for name, file in files.items()
+        Sheet(name=name, frame=pd.read_parquet(folder / file), file=file, note=note, most=MOST_ROWS)
+        for name, (file, note) in files.items()
         if (folder / file).is_file()
     ]
 

@@ -165,7 +165,10 @@ class Migration(Result):
             return Sentence(text=_("The data hold no window before the period, so there is no migration to show."))
         found = self.numbers()
         return Sentence(
-            text=_("From {start} to {end}: {new} new, {back} reactivated and {lapsed} lapsed customers.").format(
+            text=_(
+                "From {start} to {end}: {new} customers were new, {back} came back who had no order in the whole window "
+                "before, and {lapsed} have none left in it."
+            ).format(
                 start=day(self.start),
                 end=day(self.end),
                 new=number(found["migration.new"].value),

@@ -191,6 +191,13 @@ def test_a_plan_says_why_one_metric_is_found_more_often_than_the_whole_decision(
         assert f"a test finds {'90' if said else '80'}% of the time" in html
 
 
+def test_both_charts_tell_the_false_alarms_of_the_metric_that_they_are_about():
+    two = [{**metric, "role": "success"} for metric in METRICS[:2]]
+    html = ab_test.plan(analysed(units(4000), registered(metrics=two, planned_n=4000)), None).shown()._repr_html_()
+    assert html.lower().count("false alarms held at 2.5%") == 2
+    assert "alse alarms held at 5" not in html
+
+
 def test_units_of_clusters_and_of_several_arms_are_counted_whole():
     metrics = [METRICS[1]]
     (plain,) = analysed(shops(), registered(metrics=metrics))

@@ -132,6 +132,8 @@ def test_the_priors_have_room_for_ordinary_clients_and_not_for_absurd_ones(ledge
     prior = clv.prior_predictive(model, seed=1)
     assert check(prior, "clv.prior").status == "pass"
     assert prior.rows["place"].between(0.01, 0.99).all()
+    # It counts whom it shows: those watched about as long as the median.
+    assert prior.n == model.base.customers["T"].between(0.75 * model.scale, 1.25 * model.scale).sum()
     assert set(prior.rows.columns) >= {"q05", "q50", "q95"}
     orders = prior.rows.iloc[0]
     assert orders["q05"] < 0.3

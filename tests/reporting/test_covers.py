@@ -2,7 +2,7 @@
 
 import re
 
-from helpers.reporting.findings import Decision, Findings, Number
+from helpers.reporting.findings import Check, Decision, Findings, Number
 from helpers.reporting.html import Brand
 from helpers.reporting.pages import period_before, portal_page, study_page
 from tests.reporting.test_reporting import findings
@@ -91,6 +91,18 @@ def test_what_must_not_be_used_is_neither_on_the_cover_nor_in_the_list():
     # Where a part is usable, it is told.
     decided = findings(**about, decisions=(Decision(id="d", text="Ship.", evidence="experiment"),))
     assert "£81" in study_page(brand=BRAND, period="2024-Q4", findings=[decided])
+
+
+def test_the_cover_says_why_a_topic_is_to_be_read_with_care():
+    careful = (
+        Check(id="a", status="warn", message="Opt-outs rose."),
+        Check(id="b", status="pass", message="All rows read."),
+    )
+    told = text_of(study_page(brand=BRAND, period="2024-Q4", findings=[findings(status="warn", checks=careful)]))
+    assert "Note: Opt-outs rose." in told
+    assert "All rows read." not in told
+    held = findings(status="blocked", reason="The past was not predicted.", checks=careful)
+    assert "Opt-outs rose." not in study_page(brand=BRAND, period="2024-Q4", findings=[held])
 
 
 def test_periods_know_the_one_before():

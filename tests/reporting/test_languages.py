@@ -199,3 +199,16 @@ def test_cells_with_a_clients_words_keep_their_direction(locale):
     assert ("<bdi>Acme (1)</bdi>" in html) == (locale == "fa_IR")
     assert "&lt;b&gt;txt.exe" in html
     assert {"en_GB": "1,234", "vi_VN": "1.234", "fa_IR": "۱٬۲۳۴"}[locale] in html
+
+
+def test_a_text_of_ours_runs_as_the_page_does_whatever_letter_stands_first(locale):
+    told = f"{words.foreign('control')} 15,036 (p {words.number(0.01, digits=2)})"
+    html = table(pd.DataFrame({"told": [told]}), {"told": Column(label="T")}, title="T").html
+    assert ('<bdi dir="rtl">' in html) == (locale == "fa_IR")
+
+
+def test_a_month_is_told_as_a_month_or_by_its_days_where_the_calendar_has_no_such_month(locale):
+    frame = pd.DataFrame({"month": [pd.Timestamp("2023-01-01")]})
+    html = table(frame, {"month": Column(label="M", kind="month")}, title="T").html
+    cell = {"en_GB": "Jan 2023", "vi_VN": "1/2023", "fa_IR": "۱۱ دی تا ۱۱ بهمن ۱۴۰۱"}[locale]
+    assert f'<th scope="row">{cell}</th>' in html

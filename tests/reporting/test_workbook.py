@@ -3,7 +3,7 @@
 import pandas as pd
 
 from helpers.reporting import workbook
-from helpers.reporting.findings import Definition, Findings, Number
+from helpers.reporting.findings import Check, Decision, Definition, Findings, Number
 from helpers.reporting.workbook import workbook_file, write_workbook
 
 HOSTILE = "<script>alert(1)</script>\"'=1+1$x$\u202eevil\u0007😀" + "z" * 10_000
@@ -60,6 +60,23 @@ def test_numbers_and_tables_of_all_topics_are_in_it(tmp_path):
     assert set(numbers["State"]) == {"All checks passed", "Do not use"}
     assert numbers["Value"].isna().sum() == 2
     assert book["Contents"]["Sheet"].tolist() == [*book][1:]
+    notes = book["Contents"].set_index("Sheet")["Note"].fillna("")
+    assert notes["clv deciles"] == "Do not use this for the decision. no"
+    assert not notes["pulse deciles"]
+
+
+def test_where_one_test_failed_its_numbers_must_not_be_used_and_the_others_stand(tmp_path):
+    numbers = {f"{test}.lift": Number(value=0.1, unit="share", n=9, definition="repeat") for test in ("good", "broken")}
+    found = findings(
+        "ab_test",
+        status="blocked",
+        reason="Broken: its split.",
+        numbers=numbers,
+        checks=(Check(id="broken.srm", status="fail", message="Broken: its split."),),
+        decisions=(Decision(id="good", text="Ship.", evidence="experiment"),),
+    )
+    book = pd.read_excel(write_workbook(tmp_path, [found]), sheet_name="Numbers", engine="calamine")
+    assert book.set_index("Number")["State"].to_dict() == {"good.lift": "Use in part", "broken.lift": "Do not use"}
 
 
 def test_a_table_too_long_for_a_workbook_is_cut_and_that_is_said(tmp_path, monkeypatch):
