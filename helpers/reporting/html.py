@@ -117,7 +117,7 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
     when = _("undated data") if provenance.data_through is None else period_name(findings.period)
     return page(
         "report.html.j2",
-        title=f"{heading} – {brand.name}, {when}",
+        title=f"{heading} – {brand.name} – {when}",
         heading=heading,
         client=clean(brand.name),
         logo=_logo(brand.logo),
