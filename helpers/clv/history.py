@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ibis
 import numpy as np
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
     import pandas as pd
+    from numpy.typing import NDArray
 
 # More groups than a reader takes in.
 MOST_GROUPS = 12
+# Digits of a sum that hold whatever order the engine adds up in.
+DIGITS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +126,8 @@ def _base(states: ir.Table, *, as_of: datetime, by: str, attributes: ir.Table | 
         .execute()
     )
     frame["group"] = frame["group"].map({name: code for code, name in enumerate(names)}).astype(np.int64)
+    for column in ("spend_total", "first_value", "total"):
+        frame[column] = settled(frame[column].to_numpy())
     alike = frame.groupby(["group", "x", "t_x", "T"])
     frame.insert(2, "history", alike.ngroup())
     shared = alike.size().rename("weight").reset_index()
@@ -131,9 +136,24 @@ def _base(states: ir.Table, *, as_of: datetime, by: str, attributes: ir.Table | 
         customers=frame,
         histories=shared,
         groups=tuple(name or _("not known") for name in names),
-        refunds=refunds,
+        refunds=float(settled(refunds)),
         as_of=as_of,
     )
+
+
+def settled(sums: Any) -> NDArray:
+    """Sums rounded to twelve digits, which say the same whatever order the engine added up in.
+
+    The last bits of a sum change from run to run. A draw that is taken or left by them changes all draws after it, and with
+    them the digits of an interval that a reader sees.
+    """
+    sums = np.asarray(sums, dtype=float)
+    known = np.isfinite(sums) & (sums != 0)
+    places = DIGITS - 1 - np.floor(np.log10(np.abs(sums, where=known, out=np.ones_like(sums))))
+    # Divided by a power of ten, a decimal comes out as it is written; multiplied by its inverse, it might not.
+    unit = 10.0 ** np.abs(places)
+    rounded = np.where(places >= 0, np.round(sums * unit) / unit, np.round(sums / unit) * unit)
+    return np.where(known, rounded, sums)
 
 
 def _grouped(customers: ir.Table, *, by: str, attributes: ir.Table | None) -> tuple[ir.Table, list[str]]:
