@@ -171,10 +171,11 @@ def _with_duplicates(held: ir.Table, repeated: ir.Table, *, place: int) -> ir.Ta
 def _put_aside(marked: ir.Table, said: ir.Table, names: list[str], *, some: bool) -> pd.DataFrame:
     """The rows put aside, in the source's order, each with its rule's name and what the source said."""
     if not some:
-        frame = said.limit(0).mutate(**{FAULT: ibis.null("string")}).execute()
-    else:
-        aside = marked.filter(marked[FAULT].notnull()).select(ROW, FAULT)
-        frame = said.join(aside, ROW).order_by(ROW).execute()
+        import pandas as pd
+
+        return pd.DataFrame(columns=[*said.columns, FAULT])
+    aside = marked.filter(marked[FAULT].notnull()).select(ROW, FAULT)
+    frame = said.join(aside, ROW).order_by(ROW).execute()
     frame[FAULT] = frame[FAULT].map(lambda place: names[int(place)]).astype("string")
     return frame
 

@@ -43,7 +43,7 @@ def connect(data: Data, *, expand: Callable[..., Path]) -> Any:
     if data.backend == "duckdb" and not data.connection.url_env:
         con = ibis.duckdb.connect()
         sweep()
-        for setting, value in settings(data.memory, folder=_spill_folder(con)).items():
+        for setting, value in settings(data.memory, folder=locked_folder(con)).items():
             con.raw_sql(f"SET {setting} = '{value.replace("'", "''")}'")
         _attach(con, data.connection, expand)
         return con
@@ -108,20 +108,20 @@ def told_when_full(key: str) -> Iterator[None]:
         ) from error
 
 
-def _spill_folder(con: Any) -> Path:
-    """A new folder, locked for as long as this process lives, that goes with the connection."""
+def locked_folder(owner: Any) -> Path:
+    """A new private folder, locked for as long as this process lives, that goes with its owner."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=SPILL))
         lock = (folder / LOCK).open("w")
         # Another process may have swept the folder away before the lock was taken.
         if _locked(lock) and (folder / LOCK).exists():
-            weakref.finalize(con, _remove, folder, lock)
+            weakref.finalize(owner, _remove, folder, lock)
             return folder
         lock.close()
 
 
 def sweep() -> None:
-    """Remove the spill folders of processes that are no more."""
+    """Remove the locked folders of processes that are no more."""
     for folder in Path(tempfile.gettempdir()).glob(f"{SPILL}*"):
         with contextlib.suppress(OSError), (folder / LOCK).open("r+") as lock:
             if _locked(lock):

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from helpers.data.ahead import lent
 from helpers.data.checks import TableHealth, check_table, judge
 from helpers.data.contract import TABLES
 from helpers.data.engine import connect, told_when_full, unordered
@@ -66,7 +67,10 @@ def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[
     con = connect(data, expand=expand)
     wanted = set(data.tables) if names is None else {_bearer(name, data.tables) for name in names} & set(data.tables)
     now = datetime.now(ZoneInfo(params.timezone)).replace(tzinfo=None)
-    kept: dict[str, ir.Table] = {}
+    if read := lent(params):
+        kept = read.attach(con, wanted | ({"orders"} if "order_lines" in wanted else set()))
+        return _tables(kept, wanted, health=read.health, sha256=read.sha256, now=now)
+    kept = {}
     health: dict[str, TableHealth] = {}
     hashes: dict[str, str] = {}
     for name in (table for table in TABLES if table in wanted):
@@ -80,8 +84,27 @@ def load_tables(params: Any, *, names: tuple[str, ...] | None, expand: Callable[
             kept["orders"] = keep(con, "vb_orders_derived", orders_from_lines(kept["order_lines"]))
     elif "orders" in kept:
         kept["orders"] = orders_from_orders(kept["orders"])
+    return _tables(kept, wanted, health=health, sha256=hashes, now=now)
+
+
+def _tables(
+    kept: dict[str, ir.Table],
+    wanted: set[str],
+    *,
+    health: Mapping[str, TableHealth],
+    sha256: Mapping[str, str],
+    now: datetime,
+) -> Tables:
+    """The wanted tables with their health, and the days that they cover."""
     first, last, dated = _days_without_orders(kept, now=now) or (*_days(kept, now=now), True)
-    return Tables(kept=kept, health=health, sha256=hashes, first=first, last=last, dated=dated)
+    return Tables(
+        kept=kept,
+        health={name: found for name, found in health.items() if name in wanted},
+        sha256={name: digest for name, digest in sha256.items() if name in wanted},
+        first=first,
+        last=last,
+        dated=dated,
+    )
 
 
 def _checked(

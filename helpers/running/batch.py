@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
@@ -83,6 +84,37 @@ class LocalExecutor:
             guard.interrupt()
 
 
+class Covers:
+    """Writes a client's covers as soon as its last job has ended, beside the jobs of others."""
+
+    def __init__(self, plan: Plan, reports: Path) -> None:
+        self.plan, self.reports = plan, reports
+        self.left = Counter(job.client for job in plan.jobs)
+        self.pool = ThreadPoolExecutor(1, thread_name_prefix="covers")
+        self.written: dict[str, Future[None]] = {}
+
+    def ended(self, job: Job) -> None:
+        """A job ended."""
+        self.left[job.client] -= 1
+        if not self.left[job.client]:
+            self.written[job.client] = self.pool.submit(self._write, job.client)
+
+    def finish(self) -> None:
+        """Write the covers of clients whose jobs did not all end, and wait for all others."""
+        for client in self.left.keys() - self.written.keys():
+            self.written[client] = self.pool.submit(self._write, client)
+        self.pool.shutdown(wait=True)
+        for written in self.written.values():
+            written.result()
+
+    def _write(self, client: str) -> None:
+        for period in dict.fromkeys(job.period for job in self.plan.jobs if job.client == client):
+            started = self.reports / client / period / FOLDER
+            # Where a link led out of the folder of reports, the jobs were refused and nothing is written either.
+            if started.is_dir() and started.resolve().is_relative_to(self.reports.resolve()):
+                write_study(client, period, params=self.plan.params[client], reports=self.reports)
+
+
 class Judge:
     """Says which jobs of a plan are done already. What it found stands until a job of the same client begins."""
 
@@ -137,25 +169,24 @@ def run_batch(judge: Judge, *, setting: Setting, watcher: Watcher, executor: Exe
     for client, period in studies:
         inside(setting.reports, setting.reports / client / period / "tables")
     runs_on = executor or LocalExecutor(setting)
+    covers = Covers(plan, setting.reports)
     outcomes: list[Outcome] = []
     try:
-        _run(judge, outcomes, setting=setting, watcher=watcher, executor=runs_on)
+        _run(judge, outcomes, setting=setting, watcher=watcher, executor=runs_on, covers=covers)
     except BaseException:
         runs_on.stop()
         raise
     finally:
         runs_on.close()
-        for client, period in studies:
-            started = setting.reports / client / period / FOLDER
-            # Where a link led out of the folder of reports, the jobs were refused and nothing is written either.
-            if started.is_dir() and started.resolve().is_relative_to(setting.reports.resolve()):
-                write_study(client, period, params=plan.params[client], reports=setting.reports)
+        covers.finish()
         write_portal(setting.reports)
         write_all_findings(setting.reports)
     return outcomes
 
 
-def _run(judge: Judge, outcomes: list[Outcome], *, setting: Setting, watcher: Watcher, executor: Executor) -> None:
+def _run(
+    judge: Judge, outcomes: list[Outcome], *, setting: Setting, watcher: Watcher, executor: Executor, covers: Covers
+) -> None:
     plan = judge.plan
     waiting: dict[tuple[str, str, str], Job] = {job.name: job for job in plan.jobs}
     running: dict[Future[Outcome], Job] = {}
@@ -164,6 +195,7 @@ def _run(judge: Judge, outcomes: list[Outcome], *, setting: Setting, watcher: Wa
     def end(outcome: Outcome) -> None:
         outcomes.append(outcome)
         watcher.ended(outcome)
+        covers.ended(outcome.job)
 
     while waiting or running:
         unfinished = {*waiting, *(job.name for job in running.values())}

@@ -50,6 +50,8 @@ from helpers.running.states import states
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from helpers.data.ahead import ReadAhead
+    from helpers.data.load import Tables
     from helpers.running.batch import Executor
     from helpers.running.execute import Outcome, Setting
     from helpers.running.kernels import Kind
@@ -124,9 +126,10 @@ def _run(
     """Run a plan; the exit code, and the plan where it was run."""
     from helpers.running.plan import make_plan
 
-    warm_up = _warm_up(topic or [], kernel, executor)
+    shelf: list[ReadAhead] = []
+    learned = _learned(topic or [], kernel, shelf) if executor is Executors.local else _nothing
     plan = make_plan(
-        names=names or [], periods=period or ["latest"], chosen=topic or [], params=folder, learned=warm_up
+        names=names or [], periods=period or ["latest"], chosen=topic or [], params=folder, learned=learned
     )
     for client, message in plan.errors.items():
         complain(f"{client}: {message}")
@@ -134,7 +137,9 @@ def _run(
         return BAD_INPUT, None
     from helpers.running.execute import Setting
 
-    setting = Setting(params=folder, reports=target, jobs=jobs, force=force, retry_failed=retry_failed)
+    setting = Setting(
+        params=folder, reports=target, jobs=jobs, force=force, retry_failed=retry_failed, ahead=(*shelf, None)[0]
+    )
     try:
         outcomes = _run_plan(plan, setting, asked=kernel, executor=executor, scheduler=scheduler)
     except KeyboardInterrupt:
@@ -287,15 +292,30 @@ def _run_plan(
         return run_batch(judge, setting=setting, watcher=watcher, executor=runs_on)
 
 
-def _warm_up(topics: list[str], asked: Kernels | None, executor: Executors) -> Callable[[], None]:
-    """What to do when a client's data were read for the plan: warm up while the next client's are read, if that will pay."""
-    if executor is not Executors.local:
-        return lambda: None
+def _learned(topics: list[str], asked: Kernels | None, shelf: list[ReadAhead]) -> Callable[[Any, Tables], None]:
+    """What to do when a client's data were read for the plan: put them on the shelf for the client's notebooks.
+
+    And warm up while the next client's are read, if that will pay.
+    """
     from helpers.running.kernels import WORTH_IT, warming
     from helpers.running.lease import lease
 
     lease().linger = 0
-    return warming(_kind(asked), each=len(topics) or WORTH_IT)
+    warm_up = warming(_kind(asked), each=len(topics) or WORTH_IT)
+
+    def learned(params: Any, tables: Tables) -> None:
+        from helpers.data.ahead import ReadAhead
+
+        warm_up()
+        if not shelf:
+            shelf.append(ReadAhead())
+        shelf[0].put(params, tables)
+
+    return learned
+
+
+def _nothing(_params: Any, _tables: Tables) -> None:
+    """A cluster's workers read for themselves."""
 
 
 def _kind(asked: Kernels | None) -> Kind | None:

@@ -22,11 +22,14 @@ from helpers.running.kernels import SPEC, Guard, InterruptedJobError, Kind, envi
 from helpers.running.lease import sockets
 from helpers.running.plan import Job, notebook
 from helpers.running.records import begin, commit, locked, read_record, sweep
+from helpers.running.schemas import load_schemas
 from helpers.running.secrets import Secrets
 from helpers.shelf import read_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+
+    from helpers.data.ahead import ReadAhead
 
 LONGEST_REASON = 500
 LONGEST_LOG = 4_000
@@ -58,6 +61,7 @@ class Setting:
         jobs: How many run side by side, which is how many share the memory.
         force: Whether jobs run that are done already.
         retry_failed: Whether jobs run again that failed and are unchanged.
+        ahead: Tables that were read for the plan.
     """
 
     params: Path
@@ -66,6 +70,7 @@ class Setting:
     jobs: int = 1
     force: bool = False
     retry_failed: bool = False
+    ahead: ReadAhead | None = None
 
 
 def run_job(
@@ -88,6 +93,7 @@ def run_job(
     Raises:
         InterruptedJobError: It was stopped.
     """
+    load_schemas()
     folder = setting.reports / job.client / job.period
     with locked(folder, job.topic), _own_loop():
         # Another run may have done it while this one waited for the lock.
@@ -212,6 +218,7 @@ def _execute(job: Job, folder: Path, *, setting: Setting, guard: Guard, secrets:
     from helpers.running.engine import ENGINE
 
     extra = {"VALUEBOOK_PARAMS": str(setting.params), "VALUEBOOK_REPORTS": str(setting.reports)}
+    extra |= setting.ahead.of(job.client) if setting.ahead else {}
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix=f".run-{job.topic}-") as scratch,
         sockets() as private,

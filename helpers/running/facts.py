@@ -47,7 +47,12 @@ class Facts:
 
 
 def facts_of(
-    client: str, params: Any, *, folder: Path, memory: Memory, learned: Callable[[], None] = lambda: None
+    client: str,
+    params: Any,
+    *,
+    folder: Path,
+    memory: Memory,
+    learned: Callable[[Any, Tables], None] = lambda _params, _tables: None,
 ) -> Facts:
     """Facts of a client's data, remembered or learned by reading and checking all its tables.
 
@@ -56,7 +61,7 @@ def facts_of(
         params: Its params.
         folder: Where they are.
         memory: Hashes of files.
-        learned: Called when the data were read, which means that the client's jobs have yet to run.
+        learned: Is given params and tables when these were read, which means that the client's jobs have yet to run.
 
     Raises:
         DataError: A table is missing, unreadable or too dirty.
@@ -80,7 +85,7 @@ def facts_of(
     if len(hashes) == len(params.data.tables):
         content = asdict(facts) | {"first": facts.first.isoformat(), "last": facts.last.isoformat()}
         write_json(path, {"learned_from": learned_from, "facts": content})
-    learned()
+    learned(params, tables)
     return facts
 
 

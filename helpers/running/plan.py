@@ -17,6 +17,7 @@ from helpers.shelf import earlier_findings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from helpers.data.load import Tables
     from helpers.running.facts import Facts
 
 LAST = "summary"
@@ -114,7 +115,7 @@ def make_plan(
     periods: Sequence[str],
     chosen: Sequence[str],
     params: Path,
-    learned: Callable[[], None] = lambda: None,
+    learned: Callable[[Any, Tables], None] = lambda _params, _tables: None,
 ) -> Plan:
     """What a run will do.
 
@@ -125,7 +126,7 @@ def make_plan(
         periods: Period names.
         chosen: Topics; all when empty.
         params: Folder of params files.
-        learned: Called for each client whose data had to be read.
+        learned: Is given the params and tables of each client whose data had to be read.
 
     Raises:
         ParamsError: An unknown topic, a period of no known form, or a params folder without clients.

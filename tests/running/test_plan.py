@@ -2,13 +2,16 @@
 
 import io
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
 
 from helpers.errors import ParamsError
-from helpers.params import topics
+from helpers.params import ROOT, topics
 from helpers.running import plan as plans
 from helpers.running.execute import Outcome
 from helpers.running.plan import Job, available_topics, in_order, make_plan, reads
@@ -74,6 +77,46 @@ def test_a_topic_starts_only_when_what_it_reads_has_ended(small):
     small.client("acme")
     done = small.run("--jobs", 2)
     assert done.returncode == 0, done.stdout
+
+
+def test_notebooks_read_what_the_plan_has_read_whatever_becomes_of_the_files(small):
+    small.notebook(
+        "clv", "import pathlib", "pathlib.Path(study.params.data.tables['orders'].source).write_text('gone')"
+    )
+    small.notebook("pulse", "assert study.orders.count().execute() == 8")
+    small.client("acme")
+    for kernel in ("warm", "plain") if sys.platform.startswith("linux") else ("plain",):
+        done = small.run("--topic", "clv", "--topic", "pulse", "--kernel", kernel)
+        assert done.returncode == 0, done.stdout
+        again = small.run()
+        assert again.returncode == 2
+        assert "acme.csv" in again.stderr
+        small.client("acme", orders=8, title=f"After {kernel}")
+
+
+def test_a_clients_cover_is_written_when_its_last_job_ended_beside_the_jobs_of_others(small):
+    cover = small.reports / "acme" / "all" / "index.html"
+    small.notebook("pulse")
+    small.notebook(
+        "segmentation",
+        f"import pathlib, time\ncover = pathlib.Path({str(cover)!r})",
+        "while study.client == 'bolt' and not cover.exists():\n    time.sleep(.01)",
+    )
+    small.client("acme", more="run: {timeout_minutes: .5}\n")
+    small.client("bolt", more="run: {timeout_minutes: .5}\n")
+    done = small.run("--topic", "pulse", "--topic", "segmentation")
+    assert done.returncode == 0, done.stdout
+    assert (small.reports / "bolt" / "all" / "index.html").exists()
+
+
+def test_papermill_loads_without_a_grammar_that_takes_longer_than_all_the_rest(tmp_path):
+    code = (
+        "import sys; from helpers.running.schemas import GRAMMAR, load_schemas; load_schemas(); import papermill, nbformat; "
+        "assert GRAMMAR not in sys.modules; load_schemas(); nb = nbformat.v4.new_notebook(); nbformat.validate(nb); "
+        "__import__(GRAMMAR)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, cwd=tmp_path)
 
 
 def _outcome(topic, status="ok", *, reason=None, cached=False):

@@ -55,8 +55,14 @@ def test_a_plan_says_when_it_reads_data_and_not_when_it_remembers(small, monkeyp
     small.client("client0")
     content, memory, told = load_params("client0", folder=small.params), Memory(small.base / "hashes.json"), []
     for _time in range(2):
-        facts_of("client0", content, folder=small.params, memory=memory, learned=lambda: told.append("read"))
-    assert told == ["read"]
+        facts_of(
+            "client0",
+            content,
+            folder=small.params,
+            memory=memory,
+            learned=lambda _params, tables: told.append(tables.health["orders"].rows_kept),
+        )
+    assert told == [8]
 
 
 def test_who_stops_while_it_starts_does_not_wait_for_it(monkeypatch):
