@@ -127,10 +127,10 @@ def _run(
     from helpers.running.plan import make_plan
 
     shelf: list[ReadAhead] = []
-    learned = _learned(topic or [], kernel, shelf) if executor is Executors.local else _nothing
-    plan = make_plan(
-        names=names or [], periods=period or ["latest"], chosen=topic or [], params=folder, learned=learned
-    )
+    beside: dict[str, Any] = {}
+    if executor is Executors.local:
+        beside = {"reading": _warm_up(topic or [], kernel), "learned": _put_on(shelf)}
+    plan = make_plan(names=names or [], periods=period or ["latest"], chosen=topic or [], params=folder, **beside)
     for client, message in plan.errors.items():
         complain(f"{client}: {message}")
     if plan.errors and not plan.jobs:
@@ -292,30 +292,26 @@ def _run_plan(
         return run_batch(judge, setting=setting, watcher=watcher, executor=runs_on)
 
 
-def _learned(topics: list[str], asked: Kernels | None, shelf: list[ReadAhead]) -> Callable[[Any, Tables], None]:
-    """What to do when a client's data were read for the plan: put them on the shelf for the client's notebooks.
-
-    And warm up while the next client's are read, if that will pay.
-    """
+def _warm_up(topics: list[str], asked: Kernels | None) -> Callable[[], None]:
+    """What to do when a client's data will be read for the plan: warm up beside that, if it will pay."""
     from helpers.running.kernels import WORTH_IT, warming
     from helpers.running.lease import lease
 
     lease().linger = 0
-    warm_up = warming(_kind(asked), each=len(topics) or WORTH_IT)
+    return warming(_kind(asked), each=len(topics) or WORTH_IT)
 
-    def learned(params: Any, tables: Tables) -> None:
+
+def _put_on(shelf: list[ReadAhead]) -> Callable[[Any, Tables], None]:
+    """What to do when a client's data were read for the plan: put them on a shelf, made with the first, for its notebooks."""
+
+    def put(params: Any, tables: Tables) -> None:
         from helpers.data.ahead import ReadAhead
 
-        warm_up()
         if not shelf:
             shelf.append(ReadAhead())
         shelf[0].put(params, tables)
 
-    return learned
-
-
-def _nothing(_params: Any, _tables: Tables) -> None:
-    """A cluster's workers read for themselves."""
+    return put
 
 
 def _kind(asked: Kernels | None) -> Kind | None:

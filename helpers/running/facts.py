@@ -52,6 +52,7 @@ def facts_of(
     *,
     folder: Path,
     memory: Memory,
+    reading: Callable[[], None] = lambda: None,
     learned: Callable[[Any, Tables], None] = lambda _params, _tables: None,
 ) -> Facts:
     """Facts of a client's data, remembered or learned by reading and checking all its tables.
@@ -61,7 +62,8 @@ def facts_of(
         params: Its params.
         folder: Where they are.
         memory: Hashes of files.
-        learned: Is given params and tables when these were read, which means that the client's jobs have yet to run.
+        reading: Called before the data are read, which means that the client's jobs have yet to run.
+        learned: Is given params and tables when these were read.
 
     Raises:
         DataError: A table is missing, unreadable or too dirty.
@@ -73,6 +75,7 @@ def facts_of(
     path = memory_folder() / "facts" / f"{of_json([str(folder.resolve()), client])[:24]}.json"
     if len(hashes) == len(params.data.tables) and (known := _remembered(path, learned_from, today)):
         return known
+    reading()
     from helpers.data.load import load_tables
     from helpers.study import preflight
 

@@ -115,6 +115,7 @@ def make_plan(
     periods: Sequence[str],
     chosen: Sequence[str],
     params: Path,
+    reading: Callable[[], None] = lambda: None,
     learned: Callable[[Any, Tables], None] = lambda _params, _tables: None,
 ) -> Plan:
     """What a run will do.
@@ -126,7 +127,8 @@ def make_plan(
         periods: Period names.
         chosen: Topics; all when empty.
         params: Folder of params files.
-        learned: Is given the params and tables of each client whose data had to be read.
+        reading: Called before each client's data are read; not for clients whose data are known.
+        learned: Is given params and tables of each client whose data were read.
 
     Raises:
         ParamsError: An unknown topic, a period of no known form, or a params folder without clients.
@@ -158,7 +160,7 @@ def make_plan(
     facts: dict[str, Facts] = {}
     for client, content in loaded.items():
         try:
-            known_facts = facts_of(client, content, folder=params, memory=memory, learned=learned)
+            known_facts = facts_of(client, content, folder=params, memory=memory, reading=reading, learned=learned)
             jobs += _client_jobs(client, content, known_facts, periods, wanted)
         except ValuebookError as error:
             errors[client] = str(error)

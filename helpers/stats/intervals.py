@@ -17,9 +17,9 @@ LEAST = 2
 
 def quantile(level: float) -> float:
     """Standard normal quantile for a two-sided interval."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
-    return float(norm.ppf((1 + level) / 2))
+    return float(ndtri((1 + level) / 2))
 
 
 def wilson(count: int, n: int, *, level: float) -> Estimate:

@@ -50,19 +50,17 @@ def test_one_client_with_many_topics_is_enough_and_plain_kernels_need_none(start
     assert started == ["warm"]
 
 
-def test_a_plan_says_when_it_reads_data_and_not_when_it_remembers(small, monkeypatch):
+def test_a_plan_says_before_it_reads_data_and_not_when_it_remembers(small, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(small.base / "cache"))
     small.client("client0")
     content, memory, told = load_params("client0", folder=small.params), Memory(small.base / "hashes.json"), []
+    hooks = {
+        "reading": lambda: told.append("reading"),
+        "learned": lambda params, tables: told.append((params.client, tables.health["orders"].rows_kept)),
+    }
     for _time in range(2):
-        facts_of(
-            "client0",
-            content,
-            folder=small.params,
-            memory=memory,
-            learned=lambda _params, tables: told.append(tables.health["orders"].rows_kept),
-        )
-    assert told == [8]
+        facts_of("client0", content, folder=small.params, memory=memory, **hooks)
+    assert told == ["reading", ("client0", 8)]
 
 
 def test_who_stops_while_it_starts_does_not_wait_for_it(monkeypatch):
