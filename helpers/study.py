@@ -140,6 +140,11 @@ class Study:
             return None
         return pd.read_parquet(self.folder / findings.tables[table])
 
+    def barred(self, topic: str) -> bool:
+        """Whether another topic ran for this study and what it found must not be used."""
+        found = self.others().get(topic)
+        return found is not None and found.held_back
+
     def others(self) -> dict[str, Findings]:
         """What all other topics found for this study, whatever their state, by topic."""
         paths = {name: self.folder / f"{name}.json" for name in topics() if name != self.topic}
@@ -218,6 +223,7 @@ class Study:
     def provenance(self) -> dict[str, Any]:
         """What the findings were made of, for the manifest and the report's foot."""
         return {
+            "client_name": self.params.name,
             "data": {
                 name: {"source": health.source, "sha256": self.tables.sha256.get(name), "rows": health.rows_in}
                 for name, health in self.tables.health.items()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from helpers.ab_test.belief import prior_of, prior_words
+from helpers.ab_test.belief import posterior_of, prior_of, prior_words
 from helpers.ab_test.estimate import compare
 from helpers.ab_test.read import is_money
 from helpers.ab_test.shown import Shown
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import ibis.expr.types as ir
 
     from helpers.ab_test.analyse import Analysis
+    from helpers.ab_test.bayes import Prior
+    from helpers.ab_test.estimate import Effect
     from helpers.ab_test.judge import Judged
 
 MONTH = 365.25 / 12
@@ -37,8 +39,8 @@ class Worth(Result):
 
     Attributes:
         rows: `id`, `name`, `reached` units a month, `raw`, `raw_low`, `raw_high`, `shrunk`, `shrunk_low`, `shrunk_high` in profit a
-            month; `guessed` where the units a month are the test's own; `through` is empty, or `clv` where new customers are
-            counted at their lifetime value.
+            month; `guessed` where the units a month are the test's own; `took`, what the test took in a month; `through` is
+            empty, or `clv` where new customers are counted at their lifetime value.
         margin: Share of revenue that is margin.
         level: Coverage of the intervals.
         customers: Customers a month who order; infinite where that is not known.
@@ -152,6 +154,14 @@ class Worth(Result):
             level=percent(self.level, digits=0),
             how=self.definitions()["ab_test.monthly.raw"].text,
         )
+        said = self.rows[
+            self.rows["monthly"].astype(bool) & ~self.rows["guessed"].astype(bool) & self.rows["took"].notna()
+        ]
+        for row in said.drop_duplicates("test").to_dict("records"):
+            reach = _(
+                "{test}: units a month as registered (eligible_per_month); while it ran, the test took in {took} a month."
+            )
+            foot += " " + reach.format(test=row["test"], took=number(row["took"]))
         return table(self.rows, columns, title=_("What a roll-out would bring"), foot=foot, rows=30)
 
 
@@ -204,6 +214,8 @@ def worth(
         "reached",
         "monthly",
         "guessed",
+        "took",
+        "test",
         "prior",
         *(f"{part}{end}" for part in ("raw", "shrunk") for end in ("", "_low", "_high")),
     ]
@@ -246,14 +258,6 @@ def _row(
     effect = compare(own.cell.pair, alpha=1 - level)
     units = reached(one)
     prior = prior_of(one, own.cell.metric.name, analyses)
-    size = abs(own.cell.pair.control.value)
-    shrunk = winner(
-        float(effect.difference.value or 0.0),
-        float(effect.standard_error or 0.0),
-        prior_mean=prior.mean * size,
-        prior_sd=prior.sd * size,
-        level=level,
-    )
     name = (
         _("{test}, {metric}, each new customer at their lifetime value") if through else _("{test}, {metric}")
     ).format(test=shown_test(one.test), metric=shown_metric(own.cell.metric).lower())
@@ -265,6 +269,8 @@ def _row(
         "reached": units,
         "monthly": bool(one.test.eligible_per_month or one.profile.days),
         "guessed": bool(not one.test.eligible_per_month and one.profile.days),
+        "took": one.profile.units / one.profile.days * MONTH if one.profile.days else math.nan,
+        "test": shown_test(one.test),
         "prior": prior_words(shown_test(one.test), prior),
         **_ends(
             "raw",
@@ -275,8 +281,26 @@ def _row(
             value,
             half,
         ),
-        **_ends("shrunk", shrunk.value, shrunk.low, shrunk.high, units, value, half),
+        **_ends("shrunk", *_shrunk(own, effect, prior, level=level), units, value, half),
     }
+
+
+def _shrunk(own: Judged, effect: Effect, prior: Prior, *, level: float) -> tuple[float, float, float]:
+    """The difference that the prior leaves, with its ends: where the lift has ends, what it is drawn to times the control's value.
+
+    The prior is one of lifts. So the share that is left of the money is the share that is left of the lift beside it.
+    """
+    size = abs(float(own.cell.pair.control.value))
+    if found := posterior_of(own, prior, level=level):
+        return found.mean * size, found.low * size, found.high * size
+    drawn = winner(
+        float(effect.difference.value or 0.0),
+        float(effect.standard_error or 0.0),
+        prior_mean=prior.mean * size,
+        prior_sd=prior.sd * size,
+        level=level,
+    )
+    return drawn.value, drawn.low, drawn.high
 
 
 def _ends(

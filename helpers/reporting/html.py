@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import mimetypes
 import re
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = Path(__file__).parent / "template"
 LARGEST_LOGO = 100_000
+_ON_EACH_SHEET = "@page{@top-%(side)s{content:%(text)s;font:bold 9pt sans-serif;color:#b3261e}}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,6 +134,7 @@ def render(notebook: Any, *, findings: Findings, provenance: Provenance, brand: 
         code=_code(nbformat.from_dict(notebook)),
         provenance=provenance.sentence(),
         colour=_colour_told(),
+        stamp=_("Do not use this for the decision.") if findings.held_back else "",
     )
 
 
@@ -150,9 +153,17 @@ def _empty(section: list[Any]) -> bool:
     return bool(outputs) and all(output.get("data", {}).get("text/html", " ") == "" for output in outputs)
 
 
-def page(template: str | jinja2.Template, *, title: str, script: str = "", **values: Any) -> str:
-    """A page from one of the templates, with the shared style and a policy that lets nothing else in but its own script."""
+def page(template: str | jinja2.Template, *, title: str, script: str = "", stamp: str = "", **values: Any) -> str:
+    """A page from one of the templates, with the shared style and a policy that lets nothing else in but its own script.
+
+    A stamp stays in sight however far a reader scrolls, and stands on each sheet of paper.
+    """
     css = tokens.variables() + (TEMPLATE / "report.css").read_text(encoding="utf-8")
+    if stamp:
+        css += _ON_EACH_SHEET % {
+            "side": "right" if language().direction == "rtl" else "left",
+            "text": json.dumps(stamp),
+        }
     scripts = f"'sha256-{_digest(script)}'" if script else "'none'"
     policy = (
         f"default-src 'none'; img-src data:; style-src 'sha256-{_digest(css)}'; script-src {scripts}; "
@@ -166,6 +177,7 @@ def page(template: str | jinja2.Template, *, title: str, script: str = "", **val
             css=Markup(css),  # noqa: S704 - our own file
             policy=policy,
             script=Markup(script),  # noqa: S704 - our own file
+            stamp=stamp,
             lang=str(language().locale).replace("_", "-"),
             direction=language().direction,
             _=_,

@@ -110,8 +110,10 @@ def _row(findings: Sequence[Findings], before: Sequence[Findings]) -> dict[str, 
     usable = [found for found in first if not found.held_back]
     headline = next((found.headline for found in usable if found.headline), "")
     folder = f"{worst.client}/{worst.period}"
+    names = (found.provenance.get("client_name") for found in first)
     return {
-        "client": clean(worst.client),
+        "client": clean(next(filter(None, names), worst.client)),
+        "id": worst.client,
         "period": period_name(worst.period),
         "cover": f"{folder}/index.html",
         "status": worst.status,

@@ -132,6 +132,7 @@ def value_segments(
     seed: int,
     replicates: int,
     clv: pd.DataFrame | None = None,
+    barred: bool = False,
 ) -> ValueSegments:
     """Groups by current margin and predicted value: the CLV model's where there is one, else the simple formula's.
 
@@ -145,6 +146,7 @@ def value_segments(
         seed: Of the bootstrap.
         replicates: Of the bootstrap.
         clv: customer_id and `value` (expected margin, P(alive) taken in) of the CLV topic; `None` where it has none to give.
+        barred: Whether it has some that must not be used.
     """
     known = customers.assign(tenure_days=(pd.Timestamp(as_of) - customers["first_at"]) / pd.Timedelta(days=1))
     frame = pd.DataFrame({"customer_id": known["customer_id"], "current_value": known["monetary"] * margin})
@@ -177,17 +179,23 @@ def value_segments(
         horizon_months=horizon_months,
         level=level,
         modelled=clv is not None,
-        method=_method(clv is not None, horizon_months=horizon_months, margin=margin),
+        method=_method(modelled=clv is not None, barred=barred, horizon_months=horizon_months, margin=margin),
     )
 
 
-def _method(modelled: bool, *, horizon_months: int, margin: float) -> str:  # noqa: FBT001
+def _method(*, modelled: bool, barred: bool, horizon_months: int, margin: float) -> str:
     """Where predicted values come from, as a sentence."""
     if modelled:
         return _(
             "Expected margin of the next {months} months by the CLV model, the chance that a customer has stopped taken in."
         ).format(months=number(horizon_months))
-    return _(
+    simple = _(
         "Simple formula: AOV x orders a month x {months} months x margin of {margin}; what it cost to win these customers is "
         "spent and not taken off. It knows no churn: read it as a ceiling."
     ).format(months=number(horizon_months), margin=percent(margin))
+    if not barred:
+        return simple
+    why = _(
+        "What the CLV model expects must not be used, and this formula is no better founded: compare groups, rely on no amount."
+    )
+    return f"{why} {simple}"

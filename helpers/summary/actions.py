@@ -174,6 +174,10 @@ class Actions(Result):
         if not rows["offer"].sum() > 0:
             foot = _("n = {n} customers. What to try is an assumption: test it against a control group.")
         foot = foot.format(n=number(len(self.customers)), grade=self._grade())
+        if 0 < (rows["segment"] == "").sum() < len(rows):
+            foot += " " + _(
+                "In no segment: on the list of offers, but without an order in the months that the segments look at."
+            )
         worth = (
             _("What segments are expected to bring is left out. {why}").format(why=self.left_out)
             if self.left_out

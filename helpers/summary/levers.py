@@ -163,6 +163,8 @@ class Levers(Result):
             "overlap, as said below. What is graded as an assumption says what a supposed change would be worth, "
             "not that it will come about."
         ).format(months=number(self.horizon_months), level=self._level())
+        if any(one.id == "upsell" for one in self.told):
+            foot += " " + _("Offers count one round, whatever comes of the next ones.")
         strong = tuple(place for place, one in enumerate(self.told) if one is self.first)
         return table(shown, columns, title=_("What each lever would bring"), foot=foot, rows=len(shown), strong=strong)
 

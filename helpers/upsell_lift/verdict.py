@@ -64,11 +64,11 @@ class Verdict(Result):
                 value, unit, "upsell_lift.profit.all"
             )
         if (done := total(self.analysis)) is not None:
-            n = self._counted()
+            size = self._counted()
             found |= {
                 "profit.round": Number(
-                    value=done.value * n, low=done.low * n, high=done.high * n, level=done.level, unit=unit, n=n,
-                    definition="upsell_lift.profit.round",
+                    value=done.value * size, low=done.low * size, high=done.high * size, level=done.level, unit=unit,
+                    n=done.n, definition="upsell_lift.profit.round",
                 ),
                 "profit.each": value_number(done, unit, "upsell_lift.profit.each"),
                 "profit.p_loss": Number(
@@ -101,11 +101,11 @@ class Verdict(Result):
             "upsell_lift.profit.round": Definition(
                 name=_("More profit from the next round"),
                 text=_(
-                    "Profit a customer of what is recommended x customers of the campaign, without "
-                    "those held out. Measured on customers "
+                    "Profit a customer of what is recommended x the {size} customers whom the next round counts: those "
+                    "of the campaign, without those held out. Measured on customers "
                     "whom the choice was not learned from; the interval is that of chance, if the "
                     "next round’s customers are like these."
-                ),
+                ).format(size=number(self._counted())),
             ),
             "upsell_lift.profit.each": Definition(
                 name=_("Profit a customer"),
@@ -113,7 +113,9 @@ class Verdict(Result):
             ),
             "upsell_lift.profit.p_loss": Definition(
                 name=_("Chance of a loss"),
-                text=_("Probability that the round earns less than doing nothing; not told below 0.1%."),
+                text=_(
+                    "Probability that the round earns less than doing nothing, goodwill not counted; not told below 0.1%."
+                ),
             ),
             "upsell_lift.list.customers": Definition(
                 name=_("Customers to contact"), text=_("Customers on the list, without those held out.")

@@ -240,9 +240,18 @@ def test_money_is_difference_times_reach_times_margin():
     row = ab_test.worth((one,), margin=0.4).rows.iloc[0]
     difference = next(own for own in one.judged if own.cell.metric.name == "revenue").effect.difference.value
     assert row["raw"] == pytest.approx(difference * 500 * 0.4)
-    assert 0 < row["shrunk"] < row["raw"]
+    # The table of lifts and that of money draw the same test towards the same prior, by the same share.
+    (lift,) = (own.effect.lift.value for own in one.judged if own.cell.metric.name == "revenue")
+    (drawn,) = ab_test.beliefs((one,)).rows.query("id.str.contains('revenue')").to_dict("records")
+    assert 0 < row["shrunk"] / row["raw"] == pytest.approx(drawn["lift"] / lift)
+    for end in ("low", "high"):
+        assert row[f"shrunk_{end}"] / row["shrunk"] == pytest.approx(drawn[end] / drawn["lift"])
+    assert row["shrunk"] < row["raw"]
+    told = "units a month as registered (eligible_per_month); while it ran, the test took in 13,045 a month."
+    assert told in ab_test.worth((one,), margin=0.4).table()._repr_html_()
     (own,) = analysed(frame, registered())
     assert ab_test.worth((own,), margin=0.4).rows.iloc[0]["reached"] == pytest.approx(6000 / 14 * MONTH)
+    assert "as registered" not in ab_test.worth((own,), margin=0.4).table()._repr_html_()
 
 
 def test_units_a_month_that_nobody_registered_are_held_against_the_customers_who_order(ledger):

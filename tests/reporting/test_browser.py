@@ -110,6 +110,35 @@ def test_print_is_a4_on_white_and_whole_also_where_the_system_is_dark(browser, p
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize("language", LOCALES)
+def test_what_must_not_be_used_says_so_on_every_screen_and_sheet(browser, pages, tmp_path, language):
+    context = browser.new_context(bypass_csp=True, viewport={"width": 1000, "height": 700})
+    page = context.new_page()
+    page.goto(path_of(pages[language], "clv").as_uri())
+    stamp = page.locator(".stamp")
+    assert stamp.count() == 1, "the small demo's lifetime values are held back no more: take another page"
+    page.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
+    page.wait_for_function("scrollY > 1000")
+    assert 0 <= stamp.bounding_box()["y"] < 2
+    # A link of the contents does not bring its heading under the stamp.
+    page.evaluate("document.querySelector('main h2').scrollIntoView()")
+    box = stamp.bounding_box()
+    assert page.locator("main h2").first.bounding_box()["y"] >= box["y"] + box["height"]
+    text = stamp.inner_text()
+    page.emulate_media(media="print")
+    assert not stamp.is_visible()
+    page.pdf(path=tmp_path / "p.pdf", prefer_css_page_size=True)
+    context.close()
+    if shutil.which("pdftotext") is None:
+        pytest.skip("pdftotext is not at hand: what stands on each sheet is not looked at")
+    told = subprocess.run(["pdftotext", tmp_path / "p.pdf", "-"], capture_output=True, text=True, check=True).stdout
+    sheets = told.split("\f")[:-1]
+    assert len(sheets) > 3
+    if language == "en":
+        assert [sheet for sheet in sheets if text not in sheet] == []
+
+
+@pytest.mark.browser
 def test_the_portal_is_searched_from_a_file(browser, portal):
     context = browser.new_context()
     page = context.new_page()

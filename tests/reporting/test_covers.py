@@ -122,6 +122,16 @@ def test_the_portal_has_one_row_a_study_with_the_worst_state_and_the_trend():
     assert 'href="acme/2024-Q4/clv.html"' in html
 
 
+def test_the_portal_calls_a_client_by_name_with_the_id_beside_it_where_that_is_another():
+    named = findings(provenance={"client_name": "Bell & Whistle <Ltd>"})
+    html = portal_page(
+        [[Findings(client="acme", period="2024-Q4", topic="ab_test", status="skipped", reason="-"), named]]
+    )
+    assert "<bdi>Bell &amp; Whistle &lt;Ltd&gt;</bdi>" in html
+    assert '<bdi class="interval">acme</bdi>' in html
+    assert '<bdi class="interval">acme</bdi>' not in portal_page([[findings()]])
+
+
 def test_the_portal_says_why_a_topic_was_skipped_and_takes_its_headline_from_one_that_ran():
     skipped = Findings(client="acme", period="2024-Q4", topic="pulse", status="skipped", reason="It needs orders.")
     html = portal_page([[skipped, findings(topic="clv", headline="They are worth £81.")]])

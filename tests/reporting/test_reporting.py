@@ -208,6 +208,11 @@ def test_what_must_not_be_used_is_folded_away_and_never_printed():
     )
     assert "A part of this must not be used." in decided
     assert 'class="held"' not in decided
+    # It is said on every screen and sheet; who hears the page hears it once.
+    assert html.count('<p class="stamp" aria-hidden="true">Do not use this for the decision.</p>') == 1
+    assert '@page{@top-left{content:"Do not use this for the decision."' in html
+    assert "stamp" not in re.sub(r"<style>.*?</style>", "", decided, flags=re.DOTALL)
+    assert "@top-left" not in decided
     assert "Customers brought" in decided
 
 

@@ -269,6 +269,14 @@ def test_value_groups_hold_everyone_once_also_at_a_negative_margin(ledger):
         assert np.sign(worth.mean[0]) == np.sign(margin)
 
 
+def test_where_the_models_values_must_not_be_used_the_simple_formula_is_no_way_out(ledger):
+    customers = run(ledger(random_rows())).customers
+    told = "must not be used, and this formula is no better founded"
+    assert told in value(customers, barred=True)._repr_html_()
+    assert told in value(customers, barred=True).definitions()["value.predicted_mean"].text
+    assert told not in value(customers)._repr_html_()
+
+
 def blobs(n=600, k=4, spread=0.35, seed=0):
     rng = np.random.default_rng(seed)
     centres = np.array([[0, 0], [4, 4], [0, 4], [4, 0]])[:k]

@@ -58,6 +58,17 @@ def test_what_segments_may_bring_is_left_out_where_the_lifetime_values_are_held_
     assert "Expected of the segment" not in shown
 
 
+def test_who_is_in_no_segment_and_how_long_an_offer_counts_is_told(tmp_path):
+    none, once = "In no segment: on the list of offers", "Offers count one round"
+    parts = page(world(tmp_path))[0]
+    assert none in parts["actions"].table()._repr_html_()
+    assert once in parts["levers"].table()._repr_html_()
+    # Where there are no offers, nobody is without a segment, and no round is counted.
+    parts = page(world(tmp_path, topics=(clv(), trials(), segmentation())))[0]
+    assert none not in parts["actions"].table()._repr_html_()
+    assert once not in parts["levers"].table()._repr_html_()
+
+
 def test_what_segments_may_bring_by_the_simple_formula_is_called_so(tmp_path):
     shown = page(world(tmp_path, topics=(segmentation(), offers())))[0]["actions"].table()._repr_html_()
     assert "By the simple formula" in shown

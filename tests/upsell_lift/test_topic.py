@@ -16,6 +16,7 @@ from helpers.reporting.export import write_json, write_parquet
 from helpers.reporting.findings import Findings
 from helpers.upsell_lift.target import stamp, target_list
 from helpers.upsell_lift.topic import Params
+from helpers.upsell_lift.wording import round_size
 from tests.upsell_lift.pipe import OUTCOMES, analysed, campaign, drawn, findings, params
 
 
@@ -79,7 +80,7 @@ def test_an_offer_to_everyone_is_one_number_wherever_it_is_told(demo):
     numbers, tables = findings(analysis).numbers, upsell_lift.earnings(analysis).tables()
     everyone = numbers["profit.all.offer"].value
     assert tables["comparisons"]["profit"].iloc[1] == everyone
-    assert tables["profit_curve"]["profit"].iloc[-1] == pytest.approx(everyone * numbers["profit.round"].n)
+    assert tables["profit_curve"]["profit"].iloc[-1] == pytest.approx(everyone * round_size(analysis))
     assert f"Picking the right {100 * analysis.proof.share:.0f}%" in drawn(analysis)
 
 
@@ -107,7 +108,9 @@ def test_the_chance_of_a_loss_is_told_alike_in_sentence_and_card(demo):
 def test_every_number_of_the_headline_is_in_the_findings(targeted):
     numbers = findings(targeted).numbers
     n = numbers["profit.round"]
-    assert n.value == pytest.approx(numbers["profit.each"].value * n.n)
+    # Measured on the customers whom the choice was not learned from, and counted for those of the next round.
+    assert n.n == numbers["profit.each"].n < round_size(targeted)
+    assert n.value == pytest.approx(numbers["profit.each"].value * round_size(targeted))
     assert numbers["list.customers"].value == (~targeted.target.rows["holdout"]).sum()
     assert numbers["policy.profit"].value == numbers["profit.each"].value
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from helpers.data.demo.make import STAMP, put, stamp_of
 
-VERSION = 1
+VERSION = 2
 MONEY = {
     "order_lines": ("unit_price", "unit_cost", "discount"),
     "touches": ("cost",),
@@ -25,7 +25,7 @@ MONEY = {
     "offers": ("cost", "margin_90d", "revenue_90d"),
 }
 # Columns whose values are words that a reader sees; codes of the contract and of the params stay.
-WORDED = ("acquisition_channel", "age_band", "category", "channel", "plan", "region")
+WORDED = ("acquisition_channel", "age_band", "category", "channel", "plan", "region", "variant")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,8 @@ COUNTRIES = {
             "Wales": "Đồng bằng sông Cửu Long",
             "55+": "từ 55",
             "refill": "gói định kỳ",
+            "control": "bản hiện tại",
+            "treatment": "bản mới",
         },
         article="Mẫu {number}, {category}",
         gift="Hộp đựng thẻ quà tặng",
@@ -102,6 +104,8 @@ COUNTRIES = {
             "35-54": "۳۵ تا ۵۴ سال",
             "55+": "۵۵ سال و بیشتر",
             "refill": "بستهٔ ماهانه",
+            "control": "نسخهٔ کنونی",
+            "treatment": "نسخهٔ تازه",
         },
         article="کالای {number}، {category}",
         gift="جاکارتی هدیه",
