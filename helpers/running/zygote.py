@@ -27,6 +27,7 @@ from typing import Any
 from helpers.running.wire import hear, say
 
 PATIENCE = 30.0  # seconds that a zygote without any client yet waits for the first
+ENDING = 5.0  # seconds that threads which were joined may take to be gone
 STALLED = 10.0  # seconds after which a client that stops in the middle of a message is hung up on
 PR_SET_PDEATHSIG = 1
 PEER = struct.Struct("3i")
@@ -61,9 +62,8 @@ def main() -> None:
     from helpers.running.preload import preload
 
     took = preload()
-    if threads := _threads() - 1:
-        names = ", ".join(sorted((task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()))
-        _tell({"ready": False, "why": f"{threads} threads of libraries run already ({names})"})
+    if others := other_threads():
+        _tell({"ready": False, "why": f"{len(others)} threads of libraries run already ({', '.join(others)})"})
         return
     gc.collect()
     gc.freeze()  # what is loaded stays shared: the collector does not touch it in the children
@@ -84,8 +84,21 @@ def _tell(message: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _threads() -> int:
-    return sum(1 for _task in Path("/proc/self/task").iterdir())
+def other_threads(*, patience: float = ENDING) -> list[str]:
+    """Names of this process's threads but for the main one; what is about to end is waited for.
+
+    Python takes a thread for ended while the system still takes it down, which on a busy machine lasts.
+    """
+    until = time.monotonic() + patience
+    while True:
+        names = []
+        for task in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended since it was listed
+                if int(task.name) != os.getpid():
+                    names.append((task / "comm").read_text(encoding="utf-8").strip())
+        if not names or time.monotonic() > until:
+            return sorted(names)
+        time.sleep(0.01)
 
 
 class Server:

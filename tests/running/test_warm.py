@@ -217,6 +217,18 @@ def test_other_code_has_another_zygote(monkeypatch):
     assert other != leases._identity.__wrapped__()
 
 
+def test_a_zygote_waits_for_threads_that_end_and_tells_those_that_stay(tmp_path):
+    code = (
+        "import threading, time; from helpers.running.zygote import other_threads; "
+        "threading.Thread(target=time.sleep, args=(.3,)).start(); assert len(other_threads(patience=0)) == 1; "
+        "assert other_threads() == []; stays = threading.Event(); threading.Thread(target=stays.wait).start(); "
+        "assert len(other_threads(patience=.1)) == 1; stays.set()"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_zygote_knows_no_secret_of_its_client():
     pid = _zygote()
     assert b"=" in Path("/proc", str(pid), "environ").read_bytes()
