@@ -162,7 +162,7 @@ def page(template: str | jinja2.Template, *, title: str, script: str = "", stamp
     if stamp:
         css += _ON_EACH_SHEET % {
             "side": "right" if language().direction == "rtl" else "left",
-            "text": json.dumps(stamp),
+            "text": json.dumps(stamp, ensure_ascii=False),
         }
     scripts = f"'sha256-{_digest(script)}'" if script else "'none'"
     policy = (

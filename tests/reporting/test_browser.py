@@ -134,7 +134,8 @@ def test_what_must_not_be_used_says_so_on_every_screen_and_sheet(browser, pages,
     told = subprocess.run(["pdftotext", tmp_path / "p.pdf", "-"], capture_output=True, text=True, check=True).stdout
     sheets = told.split("\f")[:-1]
     assert len(sheets) > 3
-    if language == "en":
+    assert "\\" not in "".join(sheets)
+    if language != "fa":  # pdftotext turns Persian words round
         assert [sheet for sheet in sheets if text not in sheet] == []
 
 
