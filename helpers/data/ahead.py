@@ -39,7 +39,7 @@ class ReadAhead:
         self.left = SHARE_OF_DISK * shutil.disk_usage(self.folder).free
 
     def put(self, params: Any, tables: Tables) -> None:
-        """Write a client's tables, unless a server holds them or the disk has no room for them: then notebooks read for themselves."""
+        """Write a client's tables, unless a server holds them or there is no room for them: then notebooks read for themselves."""
         import duckdb
 
         con = next(iter(tables.kept.values())).get_backend()
@@ -55,12 +55,13 @@ class ReadAhead:
             con.raw_sql(f"DETACH {AS}")
             for name, found in tables.health.items():
                 found.quarantine.to_parquet(folder / f"{name}.parquet")
-        except (duckdb.IOException, OSError):
+            told = {name: _told(found) for name, found in tables.health.items()}
+            about = {"of": _of(params), "health": told, "sha256": dict(tables.sha256), "kept": list(tables.kept)}
+            (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        except (duckdb.Error, OSError):
+            # The disk was full after all, or the engine's memory: the client's own reading will say so, if it matters to that.
             shutil.rmtree(folder)
             return
-        told = {name: _told(found) for name, found in tables.health.items()}
-        about = {"of": _of(params), "health": told, "sha256": dict(tables.sha256), "kept": list(tables.kept)}
-        (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
         self.left -= sum(path.stat().st_size for path in folder.iterdir())
 
     def of(self, client: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+import duckdb
 import pandas as pd
 import pytest
 
@@ -90,9 +91,10 @@ def test_where_there_is_no_room_notebooks_read_for_themselves(params, monkeypatc
     assert [path.name for path in small.folder.iterdir()] == [engine.LOCK]
 
 
-def test_a_disk_that_is_full_after_all_leaves_nothing_half_written(params, monkeypatch):
+@pytest.mark.parametrize("error", [OSError("No space left"), duckdb.OutOfMemoryException("could not allocate")])
+def test_no_room_after_all_leaves_nothing_half_written(params, monkeypatch, error):
     tables = load_tables(params, names=None, expand=expand)
-    monkeypatch.setattr(pd.DataFrame, "to_parquet", lambda *_a, **_k: (_ for _ in ()).throw(OSError("No space left")))
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", lambda *_a, **_k: (_ for _ in ()).throw(error))
     shelf = ReadAhead()
     shelf.put(params, tables)
     assert shelf.of("acme") == {}
