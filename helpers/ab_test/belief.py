@@ -12,7 +12,7 @@ from helpers.ab_test.shown import Shown
 from helpers.ab_test.wording import bounded, shown_metric, shown_test
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, number, percent
+from helpers.reporting.words import _, foreign, number, percent
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -89,7 +89,11 @@ def beliefs(analyses: tuple[Analysis, ...], *, level: float = 0.90) -> Beliefs:
             rows.append(
                 {
                     "id": f"{one.test.id}.{own.cell.metric.name}.{own.cell.variant}",
-                    "name": f"{shown_test(one.test)}, {shown_metric(own.cell.metric)}, {own.cell.variant}",
+                    "name": _("{test}, {metric}, {variant}").format(
+                        test=shown_test(one.test),
+                        metric=shown_metric(own.cell.metric),
+                        variant=foreign(own.cell.variant),
+                    ),
                     "lift": found.mean,
                     "low": found.low,
                     "high": found.high,

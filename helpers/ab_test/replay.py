@@ -175,7 +175,9 @@ def replay(analyses: tuple[Analysis, ...], *, replays: int = 400, seed: int) -> 
             rows.append(
                 {
                     "id": f"{one.test.id}.{metric.name}",
-                    "name": f"{shown_test(one.test)}, {shown_metric(metric).lower()}",
+                    "name": _("{test}, {metric}").format(
+                        test=shown_test(one.test), metric=shown_metric(metric).lower()
+                    ),
                     "replays": len(known),
                     "false": false,
                     "rate": rate.value,

@@ -76,11 +76,11 @@ class Path(Result):
             return []
         changes = self.slope_p < WANES
         text = (
-            _("{test}: the lift changes by {slope} a week; what it settles at is not what it began with.")
+            _("{test}: the lift changes by {slope} points a week; what it settles at is not what it began with.")
             if changes
             # Few weeks show only large changes, so that none is seen says little.
             else _(
-                "{test}: in {n} weeks no change of the lift over time could be seen ({slope} a week, {low} to {high}; p {p}). "
+                "{test}: in {n} weeks no change of the lift over time could be seen ({slope} points a week, {low} to {high}; p {p}). "
                 "Whatever lies within that may still be."
             )
         )
@@ -88,9 +88,9 @@ class Path(Result):
         message = text.format(
             test=shown_test(self.analysis.test),
             n=number(len(self.weeks)),
-            slope=percent(slope, signed=True),
-            low=percent(slope - half, signed=True),
-            high=percent(slope + half, signed=True),
+            slope=_points(slope),
+            low=_points(slope - half),
+            high=_points(slope + half),
             p=small(self.slope_p),
         )
         return [
@@ -295,3 +295,9 @@ def _slope(weeks: pd.DataFrame) -> tuple[float, float] | None:
     centred = x - (weight * x).sum() / weight.sum()
     spread = float((weight * centred**2).sum())
     return float((weight * centred * known["lift"].to_numpy()).sum() / spread), math.sqrt(1 / spread)
+
+
+def _points(share: float) -> str:
+    """A difference of two shares in percentage points, with its sign."""
+    text = number(100 * share, digits=1)
+    return f"+{text}" if share > 0 else text

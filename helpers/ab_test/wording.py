@@ -183,7 +183,7 @@ def meaning(kept: Kept) -> str:
         "variants": _("Every variant has units"),
         "srm": _("Each variant got its planned share of units"),
         "crossed_over": _("Nobody was in two variants"),
-        "duplicates": _("Every unit is in the data once"),
+        "duplicates": _("No unit is in the data twice"),
         "exposed_before": _("Nobody saw the variant before being assigned to it"),
         "outcome_before": _("No outcome is dated before the assignment ({about})"),
         "imbalance": _("The variants were alike before the test ({about})"),

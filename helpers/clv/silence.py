@@ -123,13 +123,18 @@ def silence(model: Model) -> Silence:
     parameters = model.parameters()
     draws, groups = parameters["r"].shape
     weight = np.bincount(frame["group"], minlength=groups)[:groups] if groups > 1 else np.ones(1)
+    # Who never ordered again has been silent since the first order: the silence is the time watched, and every day asks anew.
+    every = np.arange(T + 1)
+    never = np.zeros(len(every))
     found = np.zeros(len(x))
     picks = np.linspace(0, draws - 1, min(DRAWS, draws)).round().astype(int)
     for s in picks:
         for g in range(groups):
             own = {name: float(values[s, g]) for name, values in parameters.items()}
-            found += p_alive(model.process, own, x=x, t_x=t_x, T=np.full(len(x), T)) * weight[g] / weight.sum()
-    grid = (found / len(picks)).reshape(len(orders), len(days))
+            share = weight[g] / weight.sum() / len(picks)
+            found += p_alive(model.process, own, x=x, t_x=t_x, T=np.full(len(x), T)) * share
+            never += p_alive(model.process, own, x=0 * every, t_x=0 * every, T=every) * share
+    grid = found.reshape(len(orders), len(days))
     below = grid < EVEN
     edges = pd.DataFrame(
         {
@@ -138,6 +143,7 @@ def silence(model: Model) -> Silence:
             "share": grid[:, -1],
         }
     )
-    # Who never ordered again has been silent since the first order: that row has one silence only, T.
-    grid[0], edges.loc[0, ["days", "share"]] = grid[0, -1], [np.nan if grid[0, -1] >= EVEN else T, grid[0, -1]]
+    grid[0] = never[days.astype(int)]
+    over = never < EVEN
+    edges.loc[0, ["days", "share"]] = [float(np.argmax(over)) if over.any() else np.nan, grid[0, -1]]
     return Silence(grid=grid, orders=orders, days=days, T=T, edges=edges, process=model.process, n=len(frame))

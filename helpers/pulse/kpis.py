@@ -159,16 +159,17 @@ def kpis(seen: Activity, *, label: str, repeat_days: int, level: float, seed: in
     buyers = int((people["lifetime_orders"] > 0).sum())
     revenue = float(now["revenue"].sum())
     everything = revenue + seen.guests["revenue"]
+    every_order = orders + int(seen.guests["orders"])
     found: dict[str, Number] = {
         "customers": _fact(len(people), "customers", len(people), "customers"),
         "customers.active": _fact(active, "customers", active, "customers.active"),
         "orders": _fact(orders, "orders", orders, "orders"),
         "revenue": _fact(revenue, unit, active, "revenue"),
-        "revenue.total": _fact(everything, unit, active, "revenue.total"),
+        "revenue.total": _fact(everything, unit, every_order, "revenue.total"),
         "guests.revenue": _fact(seen.guests["revenue"], unit, int(seen.guests["orders"]), "guests.revenue"),
         "guests.orders": _fact(seen.guests["orders"], "orders", int(seen.guests["orders"]), "guests.orders"),
         "guests.share": _fact(
-            seen.guests["revenue"] / everything if everything > 0 else None, "share", active, "guests.share"
+            seen.guests["revenue"] / everything if everything > 0 else None, "share", every_order, "guests.share"
         ),
         "refunds.revenue": _fact(seen.refunds, unit, active, "refunds.revenue"),
     }

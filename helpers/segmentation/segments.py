@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from helpers.segmentation.topic import Edges
 
 CENT = 0.005
+MONTH = 365.25 / 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,7 @@ class Segmentation(Result):
         ledger: Net revenue of the window in the order table.
         edges: Thresholds of the scores.
         level: Coverage of the intervals.
+        months: Length of the window; `None` where all of the past counts.
     """
 
     customers: pd.DataFrame
@@ -48,6 +50,7 @@ class Segmentation(Result):
     ledger: float
     edges: Thresholds
     level: float
+    months: int | None = None
 
     @property
     def best(self) -> pd.Series:
@@ -105,13 +108,17 @@ class Segmentation(Result):
 
     def definitions(self) -> dict[str, Definition]:
         """What is counted."""
+        name, who = _("Their net revenue"), _("Identified customers with an order up to the period’s end.")
+        what = _("Net revenue up to the period’s end, refunds taken off when they happened.")
+        if self.months is not None:
+            # Beside numbers of the period alone, a reader must see that these reach further back.
+            name = _("Their net revenue, {months} months")
+            who = _("Identified customers with an order in the {months} months up to the period’s end.")
+            what = _("Net revenue in the {months} months up to the period’s end, refunds taken off when they happened.")
+        name, who, what = (text.format(months=number(self.months)) for text in (name, who, what))
         found = {
-            "segments.customers": Definition(
-                name=_("Customers in segments"), text=_("Identified customers with an order in the window.")
-            ),
-            "segments.revenue": Definition(
-                name=_("Their net revenue"), text=_("Net revenue in the window, refunds taken off when they happened.")
-            ),
+            "segments.customers": Definition(name=_("Customers in segments"), text=who),
+            "segments.revenue": Definition(name=name, text=what),
             "segment.revenue": Definition(name=_("Net revenue of a segment"), text=_("Sum over its customers.")),
         }
         for segment in self.summary["segment"]:
@@ -320,7 +327,13 @@ def rfm(
     }
     summary = summarise(customers, list(names), level=level, seed=seed, replicates=replicates)
     return Segmentation(
-        customers=customers, summary=summary, apart=apart, ledger=float(facts["ledger"]), edges=limits, level=level
+        customers=customers,
+        summary=summary,
+        apart=apart,
+        ledger=float(facts["ledger"]),
+        edges=limits,
+        level=level,
+        months=None if since is None else round((as_of - since).days / MONTH),
     )
 
 

@@ -12,6 +12,7 @@ from helpers.reporting.findings import Check, Decision, Definition, Number, Resu
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, foreign, language, money, number, percent
 from helpers.upsell_lift.average import Empty, number_of
+from helpers.upsell_lift.gates import shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +41,33 @@ class Listing(Result):
             "holdout": [target.held_out], "expected_profit": [float(target.rows["expected_profit"].sum())],
         }  # fmt: skip
         return {"list": target.rows, "list_stamp": pd.DataFrame(made)}
+
+    def checks(self) -> list[Check]:
+        """Whether those to contact have the offer already, or count under what must not get worse."""
+        campaign, rows = self.analysis.campaign, self.analysis.target.rows
+        contact = np.isin(campaign.unit, rows.loc[~rows["holdout"].astype(bool), "customer"].to_numpy(dtype=str))
+        n = number(int(contact.sum()))
+        found: dict[str, tuple[int, str]] = {}
+        if campaign.accepted is not None:
+            taken = int((contact & (campaign.accepted == 1)).sum())
+            text = _(
+                "{count} of the {n} customers to contact took the offer up in this campaign: where it can be had only once, take "
+                "them off the list."
+            )
+            found["taken"] = taken, text.format(count=number(taken), n=n)
+        for outcome in campaign.settings.outcomes:
+            if outcome.role == "guardrail" and outcome.type == "binary" and outcome.better == "less":
+                count = int((contact & (campaign.outcomes[outcome.name] == 1)).sum())
+                text = _(
+                    "{count} of the {n} customers to contact count under “{outcome}” already: whoever must not be contacted has "
+                    "to be taken off the list."
+                )
+                found[outcome.name] = count, text.format(count=number(count), n=n, outcome=shown(outcome))
+        return [
+            Check(id=f"list.{name}", status="warn", value=count, threshold="== 0", message=message)
+            for name, (count, message) in found.items()
+            if count
+        ]
 
     def sentence(self) -> Sentence:
         """How many, how many held out, and the hash."""

@@ -81,6 +81,8 @@ class Campaign:
         name = self.arms[place]
         own = self.settings.arms.get(name)
         plain = name.replace("_", " ")
+        if not place and plain.lower() == "control":
+            return _("Control")
         return foreign(own.label if own and own.label else plain[:1].upper() + plain[1:])
 
 

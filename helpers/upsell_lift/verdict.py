@@ -102,7 +102,7 @@ class Verdict(Result):
                 name=_("More profit from the next round"),
                 text=_(
                     "Profit a customer of what is recommended x the {size} customers whom the next round counts: those "
-                    "of the campaign, without those held out. Measured on customers "
+                    "of the campaign, less the share that the list holds out. Measured on customers "
                     "whom the choice was not learned from; the interval is that of chance, if the "
                     "next round’s customers are like these."
                 ).format(size=number(self._counted())),

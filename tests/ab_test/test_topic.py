@@ -81,7 +81,7 @@ def test_that_no_change_over_time_was_seen_is_no_claim_of_none(demo):
     assert check.value > 0.05
     assert "in 4 weeks no change of the lift over time could be seen" in check.message
     assert "steady" not in check.message
-    low, high = (float(end) for end in re.search(r", (-[\d.]+)% to (\+[\d.]+)%;", check.message).groups())
+    low, high = (float(end) for end in re.search(r"points a week, (-[\d.]+) to (\+[\d.]+);", check.message).groups())
     assert low < 0 < high
 
 

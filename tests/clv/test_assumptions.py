@@ -157,7 +157,28 @@ def test_silence_says_more_of_those_who_ordered_often(ledger):
     for row in found.edges.dropna().itertuples():
         if row.orders:
             assert found.grid[row.orders, found.days >= row.days].max() < 0.5
+        assert row.share == found.grid[row.orders, -1]
     found.figure()
+
+
+def test_who_never_ordered_again_is_probably_lost_on_the_day_that_the_formula_says(ledger):
+    rows = [(f"once{i}", START + timedelta(days=i % 40), 9.0) for i in range(150)]
+    rows += [(f"keen{i}", START + timedelta(days=i % 40 + 7 * week), 9.0) for i in range(100) for week in range(4)]
+    _, model = tracked(rows, ledger, days=400)
+    own = {name: values[:, 0] for name, values in model.parameters().items()}
+
+    def alive(days):
+        # MBG/NBD without a repeat order: 1 / (1 + a / b x ((alpha + T) / alpha)^r), Batislam et al. 2007.
+        silent = ((own["alpha"] + days) / own["alpha"]) ** own["r"]
+        return float(np.mean(1 / (1 + own["a"] / own["b"] * silent)))
+
+    assert model.process == "mbg_nbd"
+    row = clv.silence(model).edges.iloc[0]
+    day = row["days"]
+    assert 0 <= day < 300
+    assert alive(day) < 0.5 + 0.01
+    assert day == 0 or alive(day - 1) > 0.5 - 0.01
+    assert row["share"] == pytest.approx(alive(clv.silence(model).days[-1]), abs=0.01)
 
 
 def test_the_simple_formula_by_pen_and_paper(ledger):

@@ -35,6 +35,14 @@ def run(orders, **changes):
     return segmentation.rfm(orders, **chosen)
 
 
+def test_numbers_that_reach_back_beyond_the_period_say_how_far(ledger):
+    orders = ledger([("a", "2024-05-01", 20.0), ("b", "2024-06-01", 10.0)])
+    told = run(orders, since=datetime(2022, 7, 1)).definitions()["segments.revenue"]
+    assert told.name == "Their net revenue, 24 months"
+    assert "in the 24 months up to the period’s end" in told.text
+    assert "months" not in run(orders).definitions()["segments.revenue"].text
+
+
 def test_the_kits_own_scheme_is_a_partition_of_25_cells():
     assert len(prove_scheme(RFM)) == 25
     assert sum(len(codes) for codes in RFM.values()) == 25

@@ -84,6 +84,25 @@ def test_an_offer_to_everyone_is_one_number_wherever_it_is_told(demo):
     assert f"Picking the right {100 * analysis.proof.share:.0f}%" in drawn(analysis)
 
 
+def test_customers_to_contact_who_have_the_offer_or_asked_not_to_be_are_counted(demo):
+    analysis, _truth = demo
+    campaign, rows = analysis.campaign, analysis.target.rows
+    facts = pd.DataFrame(
+        {"accepted": campaign.accepted, "opt_out": campaign.outcomes["opt_out"]}, index=campaign.unit
+    ).astype(int)
+    contacted = facts.loc[rows.loc[~rows["holdout"], "customer"]]
+    checks = {one.id: one for one in upsell_lift.listing(analysis).checks()}
+    assert {name: one.value for name, one in checks.items()} == {
+        "list.taken": contacted["accepted"].sum(),
+        "list.opt_out": contacted["opt_out"].sum(),
+    }
+    assert "took the offer up in this campaign" in checks["list.taken"].message
+    nobody = dataclasses.replace(
+        campaign, accepted=np.zeros(campaign.n, bool), outcomes={**campaign.outcomes, "opt_out": np.zeros(campaign.n)}
+    )
+    assert not upsell_lift.listing(dataclasses.replace(analysis, campaign=nobody)).checks()
+
+
 def test_where_the_verdict_speaks_of_all_customers_the_tested_ones_are_told_apart():
     assert "of whom the verdict speaks" in drawn(analysed(campaign(effect=(4, 4, 4))))
 
