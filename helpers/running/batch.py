@@ -228,6 +228,15 @@ def _run(
 def write_study(client: str, period: str, *, params: Any, reports: Path) -> None:
     """A study's cover page, its manifest and its quarantine, from all findings and records in its folder."""
     folder = reports / client / period
+    with alone(folder / FOLDER / "cover.lock"):
+        # Covers are written while other clients' jobs run: a run that is killed then may leave one half written.
+        for path in (folder / "index.html", folder / "manifest.json", folder / "tables" / QUARANTINE):
+            clear(path)
+        _write_study(folder, params=params)
+
+
+def _write_study(folder: Path, *, params: Any) -> None:
+    client, period = folder.parts[-2:]
     use_language(params.locale, params.currency)
     found = study_findings(folder)
     last = period_before(period)

@@ -109,6 +109,18 @@ def test_a_clients_cover_is_written_when_its_last_job_ended_beside_the_jobs_of_o
     assert (small.reports / "bolt" / "all" / "index.html").exists()
 
 
+def test_what_a_killed_run_left_of_a_cover_goes_with_the_next(small):
+    small.notebook("pulse")
+    small.client("acme")
+    assert small.run().returncode == 0
+    study = small.reports / "acme" / "all"
+    left = [study / ".index.html.1a2b3c.html", study / ".manifest.json.1a2b3c.json"]
+    for path in left:
+        path.write_text("half")
+    assert small.run().returncode == 0
+    assert not any(path.exists() for path in left)
+
+
 def test_papermill_loads_without_a_grammar_that_takes_longer_than_all_the_rest(tmp_path):
     code = (
         "import sys; from helpers.running.schemas import GRAMMAR, load_schemas; load_schemas(); import papermill, nbformat; "
