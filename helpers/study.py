@@ -142,8 +142,8 @@ class Study:
 
     def barred(self, topic: str) -> bool:
         """Whether another topic ran for this study and what it found must not be used."""
-        found = self.others().get(topic)
-        return found is not None and found.held_back
+        path = self.folder / f"{topic}.json"
+        return path.is_file() and read_findings(path).held_back
 
     def others(self) -> dict[str, Findings]:
         """What all other topics found for this study, whatever their state, by topic."""

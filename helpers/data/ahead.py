@@ -92,8 +92,11 @@ class Lent:
 
 def lent(params: Any) -> Lent | None:
     """What the run that this notebook belongs to has read ahead of the same client with the same params; `None` where nothing is."""
-    folder = Path(os.environ.get(VARIABLE, ""))
-    if not os.environ.get(VARIABLE) or not (folder / ABOUT).is_file():
+    named = os.environ.get(VARIABLE)
+    if not named:
+        return None
+    folder = Path(named)
+    if not (folder / ABOUT).is_file():
         return None
     about = json.loads((folder / ABOUT).read_bytes())
     if about["of"] != _of(params):

@@ -137,9 +137,8 @@ def _run(
         return BAD_INPUT, None
     from helpers.running.execute import Setting
 
-    setting = Setting(
-        params=folder, reports=target, jobs=jobs, force=force, retry_failed=retry_failed, ahead=(*shelf, None)[0]
-    )
+    ahead = shelf[0] if shelf else None
+    setting = Setting(params=folder, reports=target, jobs=jobs, force=force, retry_failed=retry_failed, ahead=ahead)
     try:
         outcomes = _run_plan(plan, setting, asked=kernel, executor=executor, scheduler=scheduler)
     except KeyboardInterrupt:

@@ -1,4 +1,5 @@
 from datetime import datetime
+from types import SimpleNamespace
 
 import ibis
 import numpy as np
@@ -10,9 +11,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from helpers import segmentation
 from helpers.errors import ParamsError
+from helpers.params import ROOT
+from helpers.reporting.export import write_json
+from helpers.reporting.findings import Findings
 from helpers.segmentation import RFM, clusters, prove_scheme, scored, thresholds
 from helpers.segmentation.profiles import is_personal
 from helpers.segmentation.topic import Params
+from helpers.study import Study
 
 AS_OF = datetime(2024, 7, 1)
 SETTINGS = {"level": 0.95, "seed": 1, "replicates": 200}
@@ -283,6 +288,17 @@ def test_where_the_models_values_must_not_be_used_the_simple_formula_is_no_way_o
     assert told in value(customers, barred=True)._repr_html_()
     assert told in value(customers, barred=True).definitions()["value.predicted_mean"].text
     assert told not in value(customers)._repr_html_()
+
+
+def test_a_study_knows_what_another_topic_must_not_be_used_for(tmp_path):
+    study = SimpleNamespace(folder=tmp_path)
+    assert not Study.barred(study, "clv")
+    for status, barred in (("ok", False), ("blocked", True)):
+        found = Findings(client="acme", period="2024", topic="clv", status=status, reason="-")
+        write_json(tmp_path / "clv.json", found.to_json())
+        assert Study.barred(study, "clv") == barred
+    # And the notebook asks.
+    assert "study.barred" in (ROOT / "notebooks" / "segmentation.ipynb").read_text()
 
 
 def blobs(n=600, k=4, spread=0.35, seed=0):
