@@ -7,7 +7,7 @@ import pytest
 from scipy import special
 
 from helpers.clv.expect import MONTH, expected_if_alive
-from helpers.clv.quadrature import NODES, SMALLEST_P, beta_nodes, orders_while_alive
+from helpers.clv.quadrature import NODES, POINTS, SMALLEST_P, beta_nodes, orders_while_alive, series
 
 
 @pytest.mark.parametrize(("first", "second"), [(0.8, 2.5), (1.0, 1.0), (5.0, 300.0), (0.05, 0.2), (12.0, 3.0)])
@@ -42,6 +42,15 @@ def test_the_series_tells_what_the_quadrature_tells(seed):
     for change in ({"stay": 0.0, "faster": 1.0}, {"stay": 0.01, "faster": 1.2}):
         found = expected_if_alive("mbg_nbd", parameters, x=x, T=T, ahead=ahead, **change)
         np.testing.assert_allclose(found, plainly(parameters, x, T, ahead, **change), rtol=1e-8)
+
+
+@pytest.mark.parametrize(("x", "reach", "terms"), [(4, 1.0, POINTS // 2), (150, 3.0, POINTS)])
+def test_a_series_is_as_long_as_it_must_be(x, reach, terms):
+    found, s = np.empty(POINTS), np.linspace(0, reach, 7)
+    assert series(0.6, 0.8, 2.5, x, x + 1, reach, 0.0, found) == terms
+    told = np.polynomial.chebyshev.chebval(2 * s / reach - 1, found[:terms])
+    known = plainly({"r": 0.6, "alpha": 1.0, "a": 0.8, "b": 2.5}, [x], [0.0], np.expm1(s), 0.0, 1.0)[0]
+    np.testing.assert_allclose(told, known, rtol=1e-9, atol=1e-10)
 
 
 def test_the_days_ahead_may_come_in_any_order_and_be_none():
