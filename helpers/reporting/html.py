@@ -268,11 +268,19 @@ def _environment() -> jinja2.Environment:
 
 @cache
 def _exporter() -> Any:
-    from nbconvert import HTMLExporter
+    from nbconvert import HTMLExporter, TemplateExporter
 
-    return HTMLExporter(
+    class Body(HTMLExporter):
+        """The exporter without its last step: to parse the page and mark what our template has marked, or does not have."""
+
+        def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> tuple[str, dict[str, Any]]:
+            found: tuple[str, dict[str, Any]] = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
+            return found
+
+    return Body(
         extra_template_basedirs=[str(TEMPLATE)],
         template_name="valuebook",
         exclude_anchor_links=True,
         embed_images=True,
+        optimistic_validation=True,
     )
