@@ -57,4 +57,6 @@ def _kept(colours: NDArray, counts: NDArray) -> NDArray:
 
 def _distances(some: NDArray, others: NDArray) -> NDArray:
     """Squared distances between colours, shape (some, others)."""
-    return ((some[:, None] - others[None]) ** 2).sum(axis=2)
+    # A channel at a time: an array of all differences, three channels deep, takes twice as long.
+    found: NDArray = sum(np.subtract.outer(some[:, channel], others[:, channel]) ** 2 for channel in range(3))
+    return found
