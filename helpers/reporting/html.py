@@ -273,7 +273,9 @@ def _exporter() -> Any:
     class Body(HTMLExporter):
         """The exporter without its last step: to parse the page and mark what our template has marked, or does not have."""
 
-        def from_notebook_node(self, nb: Any, resources: Any = None, **kw: Any) -> tuple[str, dict[str, Any]]:
+        def from_notebook_node(  # type: ignore[override]
+            self, nb: Any, resources: Any = None, **kw: Any
+        ) -> tuple[str, dict[str, Any]]:
             found: tuple[str, dict[str, Any]] = TemplateExporter.from_notebook_node(self, nb, resources, **kw)
             return found
 
