@@ -12,7 +12,7 @@ from helpers.ab_test.shown import Shown
 from helpers.ab_test.wording import bounded, shown_metric, shown_test
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, foreign, number, percent
+from helpers.reporting.words import _, clauses, foreign, number, percent
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -66,7 +66,7 @@ class Beliefs(Result):
             "loss_ship": Column(label=_("Expected loss if shipped"), kind="share"),
             "loss_keep": Column(label=_("Expected loss if not"), kind="share"),
         }
-        said = "; ".join(prior_words(name, prior) for name, prior in self.priors.items())
+        said = clauses(prior_words(name, prior) for name, prior in self.priors.items())
         foot = _("{level} intervals. Losses are shares of the control’s value. Prior: {priors}.").format(
             level=percent(self.level, digits=0), priors=said or "–"
         )

@@ -8,7 +8,7 @@ from helpers.ab_test.basis import WEEK
 from helpers.ab_test.wording import shown_metric
 from helpers.reporting.figures import Figure, Theme, figure, label_end
 from helpers.reporting.tables import Column, Table, table
-from helpers.reporting.words import _, listing, number, percent
+from helpers.reporting.words import _, clauses, listing, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +61,7 @@ def least_lifts(plan: Plan) -> Figure:
             alpha=percent(plan.basis.design_of(plan.basis.main[0]).alpha, digits=1),
         ),
         foot=" ".join([plan.source(), *_shared(plan), _("No interval, since this is a plan.")]),
-        alt="; ".join(
+        alt=clauses(
             _("{metric}: {mde} at most").format(
                 metric=name, mde=percent(plan.curve[plan.curve["metric"] == name]["mde"].min())
             )

@@ -17,7 +17,7 @@ from helpers.ab_test.shrink import winner
 from helpers.ab_test.wording import shown_metric, shown_test
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, language, money, number, percent
+from helpers.reporting.words import _, clauses, language, money, number, percent
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -150,7 +150,7 @@ class Worth(Result):
             ),
         }  # fmt: skip
         foot = _("{level} intervals. {how} Prior of the lift: {priors}.").format(
-            priors="; ".join(dict.fromkeys(self.rows["prior"])),
+            priors=clauses(dict.fromkeys(self.rows["prior"])),
             level=percent(self.level, digits=0),
             how=self.definitions()["ab_test.monthly.raw"].text,
         )

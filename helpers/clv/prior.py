@@ -13,7 +13,7 @@ from helpers.clv.simulate import simulate
 from helpers.reporting.figures import Figure, Theme, figure, percent_axis
 from helpers.reporting.findings import Check, Result, where_given
 from helpers.reporting.tables import Column, table
-from helpers.reporting.words import _, listing, money, number, percent
+from helpers.reporting.words import _, clauses, listing, money, number, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,7 +99,7 @@ class Prior(Result):
                 "{draws} clients from the priors, new customers over {days} days (the median observation). n = {n} customers."
             ).format(draws=number(DRAWS), days=number(self.days), n=number(self.n)),
             alt=_("Dots on bars: {parts}").format(
-                parts="; ".join(f"{row.name}: {row.told}" for row in self.rows.itertuples(index=False))
+                parts=clauses(f"{row.name}: {row.told}" for row in self.rows.itertuples(index=False))
             ),
             data=table(self.rows, columns, title=_("Prior predictive")),
             height=2.6,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 LEAST_CHANCE = 0.001
 COMPACT_FROM = 1_000_000
 MISSING = "–"
+SEMICOLONS = {"fa": "\u061b "}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +100,11 @@ def listing(items: Iterable[str], *, style: Literal["standard", "or", "unit"] = 
         comma = locale.list_patterns["standard"]["start"].format("", "")
         return contained(comma.join(items))
     return contained(format_list(list(items), style=style, locale=locale))
+
+
+def clauses(items: Iterable[str]) -> str:
+    """Clauses of one sentence, parted by the language's own semicolon."""
+    return contained(SEMICOLONS.get(_active.get().locale.language, "; ").join(items))
 
 
 def foreign(text: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,7 @@ class Migration(Result):
         sizes: One row a segment after: `segment`, `before`, `frozen`, `requantiled` (customers).
         start: First date.
         end: Second date.
+        window_months: Length of the window before each date.
         level: Coverage of the intervals.
     """
 
@@ -44,6 +45,7 @@ class Migration(Result):
     sizes: pd.DataFrame
     start: datetime
     end: datetime
+    window_months: int
     level: float
 
     @property
@@ -149,6 +151,7 @@ class Migration(Result):
             "done (regression to the mean). Without a control group, a difference here is no effect of anything. "
             "Intervals at {level}."
         ).format(level=percent(self.level, digits=0))
+        foot = f"{self._windows()} {foot}"
         last = (len(self.revenue) - 1,) if len(self.revenue) else ()
         return table(
             _named(self.revenue),
@@ -158,6 +161,15 @@ class Migration(Result):
             rows=len(self.revenue),
             strong=last,
         )
+
+    def _windows(self) -> str:
+        """How long both windows are, up to when, and whether they share months."""
+        told = _("Each window has {months} months, the earlier one up to {start}, the later one up to {end}.").format(
+            months=number(self.window_months), start=day(self.start), end=day(self.end)
+        )
+        if pd.Timestamp(self.end) - pd.DateOffset(months=self.window_months) >= pd.Timestamp(self.start):
+            return told
+        return f"{told} {_('They overlap: what lies in both counts in both.')}"
 
     def sentence(self) -> Sentence:
         """Came and went, in words."""
@@ -296,9 +308,10 @@ def migration(
             "requantiled": [int((again["segment"] == name).sum()) for name in listed],
         }
     )
+    told: dict[str, Any] = {"start": start, "end": end, "window_months": window_months, "level": level}
     if before.empty:
         empty = pd.DataFrame(columns=["segment", "customers", "before", "after", "moved", "low", "high"])
-        return Migration(counts=pd.DataFrame(), revenue=empty, sizes=sizes, start=start, end=end, level=level)
+        return Migration(counts=pd.DataFrame(), revenue=empty, sizes=sizes, **told)
     everyone = before.index.union(after.index)
     origin = before["segment"].reindex(everyone)
     origin = origin.where(origin.notna(), [REACTIVATED if customer in known else NEW for customer in everyone])
@@ -308,7 +321,7 @@ def migration(
     columns = [name for name in [*listed, LAPSED] if name in counts.columns]
     spent = later.set_index("customer_id")["monetary"]
     revenue = _moved_revenue(before, spent, listed, level=level, seed=seed, replicates=replicates)
-    return Migration(counts=counts.loc[rows, columns], revenue=revenue, sizes=sizes, start=start, end=end, level=level)
+    return Migration(counts=counts.loc[rows, columns], revenue=revenue, sizes=sizes, **told)
 
 
 def _moved_revenue(

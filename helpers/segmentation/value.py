@@ -15,7 +15,8 @@ from helpers.stats.intervals import wilson
 
 TOP = 0.8
 MONTH = 365.25 / 12
-GROUPS = (marked("VIP"), marked("Potential"), marked("Average"), marked("At risk"))
+# "At Risk" alone is a segment by RFM, of other customers on the same page.
+GROUPS = (marked("VIP"), marked("Potential"), marked("Average"), marked("VIP at risk"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ class ValueSegments(Result):
                 name=_("Customers by value"),
                 text=_(
                     "High means above the 80th percentile: {current} current margin, {predicted} predicted value. VIP: "
-                    "both high; potential: predicted high; at risk: current high; average: neither."
+                    "both high; potential: predicted high; VIP at risk: current high; average: neither."
                 ).format(current=money(self.edges[0]), predicted=money(self.edges[1])),
             ),
         }
@@ -156,7 +157,9 @@ def value_segments(
     measures = ["current_value", "predicted_value"]
     edges = tuple(float(np.quantile(frame[name], TOP)) if len(frame) else 0.0 for name in measures)
     rich, promising = (frame[name] > edge for name, edge in zip(measures, edges, strict=True))
-    frame["value_segment"] = np.select([rich & promising, promising, rich], ["VIP", "Potential", "At risk"], "Average")
+    frame["value_segment"] = np.select(
+        [rich & promising, promising, rich], ["VIP", "Potential", "VIP at risk"], "Average"
+    )
     rows = []
     for group in GROUPS:
         part = frame[frame["value_segment"] == group]

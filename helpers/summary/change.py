@@ -115,9 +115,11 @@ class Change(Result):
         if one is None or one.value is None or one.low is None or one.high is None:
             return []
         text = (
-            _("On the same period a year ago it is {change} ({low} to {high}), not significant.")
+            _(
+                "The season is in that change; on the same period a year ago it is {change} ({low} to {high}), not significant."
+            )
             if one.low <= 0 <= one.high
-            else _("On the same period a year ago it is {change} ({low} to {high}).")
+            else _("The season is in that change; on the same period a year ago it is {change} ({low} to {high}).")
         )
         ends = {"change": one.value, "low": one.low, "high": one.high}
         return [text.format(**{name: percent(end, signed=True) for name, end in ends.items()})]

@@ -109,7 +109,8 @@ def from_offers(sources: Sources, effort: Effort) -> list[Lever]:
             **common, number="profit.round", value=worth.value, low=worth.low, high=worth.high, level=worth.level, n=worth.n,
             evidence=decision.evidence, advised=advised, reach=reach,
             customers=None if contacted is None else frozenset(contacted),
-            file=sources.file("upsell_lift", "list") if advised else None, advice=decision.text,
+            file=sources.file("upsell_lift", "list") if advised else None,
+            advice=" ".join([decision.text, *sources.warned("upsell_lift", "guardrail.")]) if advised else decision.text,
         )
     ]  # fmt: skip
 

@@ -10,7 +10,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, label, money_axis
 from helpers.reporting.findings import Decision, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import MISSING, _, interval, language, listing, money, number, percent
+from helpers.reporting.words import MISSING, _, clauses, interval, language, listing, money, number, percent
 from helpers.summary.gather import from_offers, from_tests, from_values
 from helpers.summary.lever import Lever, effort_words, grade_words, in_order
 
@@ -232,7 +232,7 @@ class Levers(Result):
             foot=_("{level} intervals. What is only supposed is drawn pale. The levers overlap and are not added up.").format(
                 level=self._level()
             ),
-            alt="; ".join(
+            alt=clauses(
                 f"{one.name} {money(value)} ({interval(low, high, language().currency)})" for one, value, low, high in shown
             ),
             data=self.table(),

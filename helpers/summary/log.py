@@ -13,7 +13,7 @@ import pandas as pd
 
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, day, interval, number, quantity
+from helpers.reporting.words import _, clauses, day, interval, number, quantity
 from helpers.summary.lever import GRADES, grade_words
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Log(Result):
         if not self.unmatched:
             return []
         text = _("summary.done of the params names decisions that no summary of their period holds: {names}.")
-        message = text.format(names="; ".join(self.unmatched))
+        message = text.format(names=clauses(self.unmatched))
         return [Check(id="summary.log.matched", status="warn", value=len(self.unmatched), message=message)]
 
     def tables(self) -> dict[str, pd.DataFrame]:

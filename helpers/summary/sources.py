@@ -81,6 +81,12 @@ class Sources(Result):
         found = self.found.get(topic)
         return found.tables.get(name) if found else None
 
+    def warned(self, topic: str, named: str) -> list[str]:
+        """What a topic warns of in checks whose ids begin so."""
+        found = self.found.get(topic)
+        checks = found.checks if found else ()
+        return [check.message for check in checks if check.status == "warn" and check.id.startswith(named)]
+
     def why_not(self, topic: str) -> str:
         """Why a topic says nothing that may be used."""
         found = self.found.get(topic)

@@ -11,11 +11,11 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, label_end, money_axis, percent_axis
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, foreign, language, listing, money, number, percent
+from helpers.reporting.words import _, clauses, foreign, language, listing, money, number, percent
 from helpers.upsell_lift.average import Empty
 from helpers.upsell_lift.tree import describe
 from helpers.upsell_lift.verdict import value_number
-from helpers.upsell_lift.wording import round_size
+from helpers.upsell_lift.wording import cost_text, round_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -172,7 +172,7 @@ class Earnings(Result):
         columns = {
             "share": Column(label=_("Share offered"), kind="share"),
             "profit": Column(label=_("Best first"), kind="money", low="low", high="high"),
-            "random": Column(label=_("At random"), kind="money"),
+            "random": Column(label=_("At random, each their best offer"), kind="money"),
         }
         return figure(
             draw,
@@ -239,7 +239,7 @@ class Earnings(Result):
             "n = {n} customers whom the picks were not learned from; {level} intervals. “Make the offer to these” is said only "
             "where picking leads over everyone, no one and chance by the lower end of every interval."
         ).format(n=number(len(self._proof.rows)), level=percent(self.analysis.campaign.settings.level, digits=0))
-        foot = " ".join([foot, *self._of_all()])
+        foot = " ".join([foot, cost_text(self.analysis.campaign), *self._of_all()])
         title = (
             _("Picking customers beats everyone, no one and chance")
             if self._proof.proven and self.analysis.budget_share is None
@@ -265,7 +265,7 @@ class Earnings(Result):
             for path, offer in describe(tree, names)
         ]
         lost = proof.gives_up
-        rule = _("A rule of at most two questions: {rule}.").format(rule="; ".join(parts))
+        rule = _("A rule of at most two questions: {rule}.").format(rule=clauses(parts))
         ends = {"lost": lost.value, "low": lost.low, "high": lost.high}
         if lost.low > 0:
             text = _("It gives up {lost} per {n} customers against picking one by one ({low} to {high}).")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from helpers.reporting.words import _, chance, interval, language, money, number, percent
+from helpers.reporting.words import _, chance, clauses, foreign, interval, language, money, number, percent
 from helpers.upsell_lift.gates import shown
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from helpers.upsell_lift.analyse import Analysis
     from helpers.upsell_lift.estimate import Effect
     from helpers.upsell_lift.policy import Value
+    from helpers.upsell_lift.read import Campaign
     from helpers.upsell_lift.topic import Outcome
 
 MONEY = ("revenue", "spend", "sales", "amount", "profit", "margin", "value", "earnings")
@@ -65,6 +66,24 @@ def effect_text(outcome: Outcome, effect: Effect | Value) -> str:
     plain = {name: number(100 * getattr(effect, name), digits=2) for name in ("value", "low", "high")}
     signed = {name: f"+{text}" if getattr(effect, name) > 0 else text for name, text in plain.items()}
     return _("{value} points ({low} to {high})").format(**signed)
+
+
+def cost_text(campaign: Campaign) -> str:
+    """What each offer costs, as it is taken off every profit."""
+    each = []
+    for arm, name in enumerate(campaign.arms[1:], start=1):
+        own = campaign.settings.arms.get(name)
+        redeemed = own.redemption_cost if own else 0.0
+        facts = {
+            "arm": foreign(campaign.label(arm)),
+            "contact": money(float(campaign.contact_cost[arm])),
+            "redeemed": money(redeemed),
+        }
+        text = _("{arm}, {contact} each time it is made")
+        if redeemed:
+            text = _("{arm}, {contact} each time it is made and {redeemed} each time it is taken up")
+        each.append(text.format(**facts))
+    return _("What offers cost is taken off: {offers}.").format(offers=clauses(each))
 
 
 def round_size(analysis: Analysis) -> int:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helpers.reporting import directions, words
 from helpers.reporting.tables import Column, clean, table
-from helpers.reporting.words import day, interval, listing, money, month_and_year, month_at, number, percent
+from helpers.reporting.words import clauses, day, interval, listing, money, month_and_year, month_at, number, percent
 
 # A space that does not break, and a number that keeps its order where text runs from right to left.
 NB = "\u00a0"
@@ -159,6 +159,7 @@ def test_lists_of_one_two_and_of_either(locale):
     assert listing(["a"]) == "a"
     assert listing([]) == ""
     assert listing(["a 1", "b 2", "c 3"], style="unit") == ("a 1، b 2، c 3" if locale == "fa_IR" else "a 1, b 2, c 3")
+    assert clauses(["a", "b"]) == ("a\u061b b" if locale == "fa_IR" else "a; b")
     assert listing(["a", "b"], style="or") == {"en_GB": "a or b", "vi_VN": "a hoặc b", "fa_IR": "a یا b"}[locale]
 
 

@@ -202,6 +202,20 @@ def test_migration_rows_add_up_and_counts_reconcile_with_both_dates(ledger):
     assert moves.counts.drop(index=["New", "Reactivated"], errors="ignore").to_numpy().sum() == sizes["before"].sum()
 
 
+def test_migration_says_how_long_its_windows_are_and_whether_they_overlap(ledger):
+    orders = ledger(random_rows(n=700))
+    apart = migrate(orders, months=6).revenue_table()._repr_html_()
+    assert "Each window has 6 months, the earlier one up to 1 Jan 2024, the later one up to" in apart
+    assert "They overlap" not in apart
+    assert "They overlap: what lies in both counts in both." in migrate(orders, months=12).revenue_table()._repr_html_()
+
+
+def test_groups_by_value_are_not_called_as_segments_by_rfm_are(ledger):
+    worth = value(run(ledger(random_rows())).customers)
+    assert set(worth.customers["value_segment"]) <= set(worth.summary["segment"])
+    assert not {name.lower() for name in worth.summary["segment"]} & {name.lower() for name in RFM}
+
+
 def test_new_reactivated_and_lapsed_are_told_apart(ledger):
     rows = [
         ("stays", "2023-06-01", 10),

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers import summary
+from helpers.reporting.findings import Check
 from helpers.summary.lever import GRADES, Lever, in_order
 from helpers.summary.topic import Effort
 from tests.summary.made import MONTHS, RATE, WORTH, clv, found, number, offers, page, pulse, segmentation, trials, world
@@ -79,6 +80,14 @@ def test_offers_are_worth_the_profit_of_their_round_and_reach_the_list_without_i
     assert (one.value, one.low, one.high, one.n, one.evidence) == (500.0, 200.0, 800.0, 50, "experiment")
     assert one.customers == {"b", "c", "e"}
     assert one.file == "tables/upsell_lift.list.parquet"
+
+
+def test_what_an_offer_may_do_to_goodwill_stands_beside_its_advice(tmp_path):
+    warning = Check(id="guardrail.opt_out", status="warn", message="Opt-outs may be more than is allowed.")
+    other = Check(id="overlap", status="warn", message="Something else.")
+    assert levers(tmp_path, offers(checks=[warning, other]))["upsell"].advice == f"Make the offer {warning.message}"
+    held = offers(action="none", checks=[warning])
+    assert levers(tmp_path, held)["upsell"].advice == "Make the offer", "what is not advised does nothing to goodwill"
 
 
 def test_an_offer_that_is_not_advised_is_told_and_does_not_stand_first(tmp_path):

@@ -124,7 +124,10 @@ def test_the_change_is_the_pulses_bridge(tmp_path):
     assert findings.numbers["arpu.active.change_year"].value == 0.02
     text = parts["change"].text()
     assert "from £100 in the period before to £110" in text
-    assert "On the same period a year ago it is +2.0% (-3.0% to +7.0%), not significant." in text
+    assert (
+        "The season is in that change; on the same period a year ago it is +2.0% (-3.0% to +7.0%), not significant."
+        in text
+    )
     assert "frequency, £12.00 (£8.00 to £16.00)" in text
 
 

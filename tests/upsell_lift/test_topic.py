@@ -15,8 +15,8 @@ from helpers.reporting.cards import cards
 from helpers.reporting.export import write_json, write_parquet
 from helpers.reporting.findings import Findings
 from helpers.upsell_lift.target import stamp, target_list
-from helpers.upsell_lift.topic import Params
-from helpers.upsell_lift.wording import round_size
+from helpers.upsell_lift.topic import Arm, Params
+from helpers.upsell_lift.wording import cost_text, round_size
 from tests.upsell_lift.pipe import OUTCOMES, analysed, campaign, drawn, findings, params
 
 
@@ -63,6 +63,16 @@ def test_policies_side_by_side_differ_by_the_lead_that_is_printed_beside_them(ta
     others = frame.iloc[1:].dropna(subset=["profit", "lead"])
     assert len(others) >= 2
     np.testing.assert_allclose(picking - others["profit"].astype(float), others["lead"].astype(float), rtol=1e-9)
+
+
+def test_what_offers_cost_is_said_where_their_profits_are(targeted):
+    assert "What offers cost is taken off: Offer, £0.50 each time it is made." in drawn(targeted)
+    redeemed = targeted.campaign.settings.model_copy(
+        update={"arms": {"offer": Arm(label="Upgrade", redemption_cost=4)}}
+    )
+    dear = dataclasses.replace(targeted.campaign, settings=redeemed)
+    told = "What offers cost is taken off: Upgrade, £0.50 each time it is made and £4.00 each time it is taken up."
+    assert cost_text(dear) == told
 
 
 @pytest.mark.parametrize("source", ["targeted", "demo"])
