@@ -119,7 +119,8 @@ def test_the_demos_summary_has_its_sources_numbers_and_blames_nothing_on_chance(
     }
     assert found["summary"]["headline"].startswith("Roll out Checkout 2025: this comes first. Expect £")
     advised = {one["id"]: one["text"] for one in found["summary"]["decisions"]}
-    assert advised["lever.upsell"] == found["upsell_lift"]["decisions"][0]["text"]
+    (goodwill,) = (one["message"] for one in found["upsell_lift"]["checks"] if one["id"] == "guardrail.opt_out")
+    assert advised["lever.upsell"] == f"{found['upsell_lift']['decisions'][0]['text']} {goodwill}"
     assert advised["lever.rollout.checkout_2025"] == found["ab_test"]["decisions"][0]["text"]
     folder = next(reports.glob("demo/*"))
     listed = pd.read_parquet(folder / found["summary"]["tables"]["actions"])
