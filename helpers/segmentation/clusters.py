@@ -178,7 +178,8 @@ def features(orders: ir.Table, *, as_of: datetime, since: datetime | None) -> tu
         common = window.channel.value_counts(name="orders").order_by(["orders", "channel"]).execute().dropna()
         # One channel is what the others leave, so its share would say nothing new.
         channels = list(common["channel"].tail(4))[:-1] if len(common) > 1 else []
-        sums |= {f"channel: {name}": (window.channel == name).mean() for name in channels}
+        # Of all orders: one of which the channel is not known came by none that is named.
+        sums |= {f"channel: {name}": window.count(where=window.channel == name) / window.count() for name in channels}
     if "discount" in window.columns:
         sums["discount"] = window.discount.fill_null(0.0).sum()
     frame = window.group_by("customer_id").agg(**sums).order_by("customer_id").execute().set_index("customer_id")
@@ -191,7 +192,8 @@ def features(orders: ir.Table, *, as_of: datetime, since: datetime | None) -> tu
     for name in channels:
         found[f"channel: {name}"] = enough[f"channel: {name}"]
     if "discount" in enough and (enough["discount"] > 0).any():
-        found["discount_share"] = enough["discount"] / (enough["revenue"] + enough["discount"])
+        given = enough["discount"].clip(lower=0)  # a surcharge is no discount
+        found["discount_share"] = given / (enough["revenue"] + given)
     return found, len(enough) / len(frame) if len(frame) else 0.0
 
 
@@ -209,6 +211,9 @@ def clusters(found: pd.DataFrame, *, share_customers: float, most: int, seed: in
         share_customers: Share of customers the features cover.
         most: Largest number of clusters that is tried.
         seed: Of everything random.
+
+    Raises:
+        ValueError: A feature is missing or infinite.
     """
     from sklearn import config_context
     from threadpoolctl import threadpool_limits
@@ -228,8 +233,10 @@ def clusters(found: pd.DataFrame, *, share_customers: float, most: int, seed: in
             stable=False,
         )
     sample = points if len(points) <= LARGEST else points[rng.choice(len(points), LARGEST, replace=False)]
-    # One thread: the arrays are small, and threads of studies that run side by side would wait for each other. Hundreds of
-    # fits of few points take a sixth of their time for looking whether the points are numbers, which these are.
+    # Looked at once: hundreds of fits of few points would take a sixth of their time for looking again.
+    if not np.isfinite(points).all():
+        raise ValueError(f"features == {found[~np.isfinite(points).all(axis=1)].head(3)}, must be finite")
+    # One thread: the arrays are small, and threads of studies that run side by side would wait for each other.
     with threadpool_limits(1), config_context(assume_finite=True, skip_parameter_validation=True):
         return _proved(found, points, sample, share_customers=share_customers, most=most, rng=rng)
 

@@ -80,6 +80,8 @@ def cost_text(campaign: Campaign) -> str:
             "redeemed": money(redeemed),
         }
         text = _("{arm}, {contact} each time it is made")
+        if not (campaign.contact_cost[arm] or redeemed):
+            text = _("{arm}, nothing, since no cost of it is known")
         if redeemed:
             text = _("{arm}, {contact} each time it is made and {redeemed} each time it is taken up")
         each.append(text.format(**facts))

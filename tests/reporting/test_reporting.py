@@ -81,6 +81,11 @@ def page(*outputs, **changes):
     return render(notebook(*outputs), findings=findings(**changes), provenance=PROVENANCE, brand=BRAND)
 
 
+def test_what_a_helper_wrote_stands_in_the_page_as_it_wrote_it():
+    written = '<p title="b" class="a" hidden>5 &gt; 3<br>&quot;so&quot;</p>'
+    assert written in page(written)
+
+
 def test_hostile_text_is_escaped_in_tables_sentences_figures_and_pages():
     frame = pd.DataFrame({"who": [HOSTILE], "n": [1.0]})
     shown = table(

@@ -351,6 +351,31 @@ def test_few_customers_are_not_clustered():
     assert "Too few customers" in found.sentence().text
 
 
+def test_orders_of_no_known_channel_and_surcharges_leave_every_feature_a_number():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "customer_id": [f"c{place % 150:03d}" for place in range(900)],
+            "ordered_at": pd.Timestamp("2023-01-01") + pd.to_timedelta(rng.integers(0, 500, 900), unit="D"),
+            "revenue": rng.gamma(2, 10, 900).round(2) + 1,
+            "channel": rng.choice(["web", "shop", "app"], 900),
+            "discount": rng.choice([0.0, 2.0], 900),
+            "kind": "order",
+        }
+    ).astype({"ordered_at": "datetime64[us]"})
+    frame.loc[frame["customer_id"] == "c000", "channel"] = None
+    frame.loc[frame["customer_id"] == "c001", "discount"] = -frame["revenue"]
+    orders = ibis.duckdb.connect().create_table("orders", ibis.memtable(frame))
+    found, share = segmentation.features(orders, as_of=AS_OF, since=None)
+    shares = [name for name in found if name.startswith("channel: ")]
+    assert (found.loc["c000", shares] == 0).all()
+    assert found.loc["c001", "discount_share"] == 0
+    assert clusters(found, share_customers=share, most=3, seed=1).k
+    found.loc["c002", "aov"] = np.nan
+    with pytest.raises(ValueError, match="c002"):
+        clusters(found, share_customers=share, most=3, seed=1)
+
+
 def test_behaviour_is_that_of_customers_with_three_orders(ledger):
     rows = [("ann", f"2024-0{month}-01", 30) for month in (1, 2, 3)] + [("bob", "2024-01-01", 10)]
     found, share = segmentation.features(ledger(rows), as_of=AS_OF, since=None)

@@ -73,6 +73,8 @@ def test_what_offers_cost_is_said_where_their_profits_are(targeted):
     dear = dataclasses.replace(targeted.campaign, settings=redeemed)
     told = "What offers cost is taken off: Upgrade, £0.50 each time it is made and £4.00 each time it is taken up."
     assert cost_text(dear) == told
+    free = dataclasses.replace(targeted.campaign, contact_cost=np.zeros(2))
+    assert cost_text(free) == "What offers cost is taken off: Offer, nothing, since no cost of it is known."
 
 
 @pytest.mark.parametrize("source", ["targeted", "demo"])
