@@ -15,6 +15,7 @@ from helpers.ab_test.wording import (
     decision_text,
     how,
     joint_text,
+    margins_text,
     meaning,
     shown_metric,
     shown_test,
@@ -254,6 +255,7 @@ def _metrics_table(one: Analysis) -> Table:
         "n = {n} units. {levels} Guardrails and other metrics: each by itself. Not adjusted: without what was known before the "
         "test."
     ).format(n=number(one.profile.units), levels=joint_text(one))
+    foot = " ".join(part for part in (foot, margins_text(one)) if part)
     strong = tuple(place for place, own in enumerate(one.judged) if own.cell.metric.role == "success")
     title = _("{test}: every metric").format(test=shown_test(one.test))
     return table(pd.DataFrame(rows), columns, title=title, foot=foot, rows=40, strong=strong)

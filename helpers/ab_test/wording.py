@@ -135,6 +135,20 @@ def joint_text(one: Analysis) -> str:
     ).format(level=level_text(1 - one.test.alpha), method=names[one.test.method], each=each)
 
 
+def margins_text(one: Analysis) -> str:
+    """What each guardrail may lose; nothing where there is none."""
+    kept = {own.cell.metric.name: own.cell.metric for own in one.judged if own.cell.metric.role == "guardrail"}
+    if not kept:
+        return ""
+    each = (
+        _("{metric} {level}").format(metric=shown_metric(metric), level=level_text(abs(metric.margin or 0.0)))
+        for metric in kept.values()
+    )
+    return _("Margins, what a guardrail may lose of the control’s value: {margins}.").format(
+        margins=listing(each, style="unit")
+    )
+
+
 def decision_text(one: Analysis, *, brief: bool = False) -> str:
     """The decision as one sentence; a headline names the first ground only."""
     test, verdict = one.test, one.verdict

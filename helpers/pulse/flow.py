@@ -11,7 +11,7 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure
 from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, language, listing, number, percent
+from helpers.reporting.words import _, language, listing, money, number, percent
 from helpers.stats.intervals import wilson
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from helpers.pulse.activity import Activity
     from helpers.stats.bootstrap import Estimate
 
+CENT = 0.005
 GROUPS = ("new", "returning", "reactivated", "lapsed")
 
 
@@ -31,10 +32,12 @@ class Flow(Result):
         groups: `group`, `customers`, `revenue` (of this period; of the period before for `lapsed`). Empty where there
             is no full period before.
         returned: Share of the customers of the period before who ordered again in this one.
+        apart: Net revenue in this period of customers who did not order in it: refunds of earlier orders.
     """
 
     groups: pd.DataFrame
     returned: Estimate | None
+    apart: float
 
     def numbers(self) -> dict[str, Number]:
         """Customers a group, and the share that returned."""
@@ -88,6 +91,9 @@ class Flow(Result):
             "revenue": Column(label=_("Net revenue, {currency}").format(currency=language().currency), kind="money"),
         }
         foot = _("Revenue is this period’s; for lapsed customers that of the period before.")
+        if abs(self.apart) >= CENT:
+            rest = _("Refunds to customers who did not order in this period, {amount}, are in its net revenue as well.")
+            foot = f"{foot} {rest.format(amount=money(self.apart))}"
         return table(frame, columns, title=_("Customers since the period before"), foot=foot)
 
     def sentence(self) -> Sentence:
@@ -151,7 +157,7 @@ def flow(seen: Activity, *, level: float) -> Flow:
     """Flow of customers from the window `last` of an activity to `now`."""
     people = seen.customers
     if "last" not in seen.windows:
-        return Flow(groups=pd.DataFrame(columns=["group", "customers", "revenue"]), returned=None)
+        return Flow(groups=pd.DataFrame(columns=["group", "customers", "revenue"]), returned=None, apart=0.0)
     now, before = people["orders_now"] > 0, people["orders_last"] > 0
     start = pd.Timestamp(seen.windows["now"][0])
     new = now & (people["first_at"] >= start)
@@ -165,4 +171,4 @@ def flow(seen: Activity, *, level: float) -> Flow:
         for group, members in groups.items()
     ]
     returned = wilson(int((now & before).sum()), int(before.sum()), level=level)
-    return Flow(groups=pd.DataFrame(rows), returned=returned)
+    return Flow(groups=pd.DataFrame(rows), returned=returned, apart=float(people.loc[~now, "revenue_now"].sum()))

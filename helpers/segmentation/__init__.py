@@ -6,7 +6,8 @@ from helpers.lazy import lazy_package
 
 if TYPE_CHECKING:
     from helpers.segmentation.clusters import Clusters, clusters, features
-    from helpers.segmentation.migration import Migration, migration
+    from helpers.segmentation.migration import Migration
+    from helpers.segmentation.moves import migration
     from helpers.segmentation.playbook import Playbook, playbook
     from helpers.segmentation.profiles import Profiles, profiles
     from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds

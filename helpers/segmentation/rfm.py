@@ -8,7 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from helpers.reporting.tables import Column, Table, table
+from helpers.reporting.words import MISSING, _, money, number
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime
 
     import ibis.expr.types as ir
@@ -43,6 +47,28 @@ class Thresholds:
                 score = SCORES - place if measure == "recency" else place + 1
                 rows.append((measure, score, ends[place], ends[place + 1]))
         return pd.DataFrame(rows, columns=["measure", "score", "above", "up_to"])
+
+    def table(self) -> Table:
+        """What each score means."""
+        spans = {"recency": _days, "frequency": _orders, "monetary": _amounts}
+        frame = self.to_frame()
+        wide: dict[str, list[Any]] = {"score": list(range(SCORES, 0, -1))}
+        for measure, span in spans.items():
+            part = frame[frame["measure"] == measure].set_index("score").loc[wide["score"]]
+            wide[measure] = [
+                MISSING if low == high else span(low, high)
+                for low, high in zip(part["above"], part["up_to"], strict=True)
+            ]
+        columns = {
+            "score": Column(label=_("Score"), kind="number"),
+            "recency": Column(label=_("Days since last order")),
+            "frequency": Column(label=_("Orders")),
+            "monetary": Column(label=_("Net revenue")),
+        }
+        foot = _(
+            "An empty span means that no value can have the score. Thresholds are kept and applied to later periods."
+        )
+        return table(pd.DataFrame(wide), columns, title=_("What the scores mean"), foot=foot)
 
 
 def customer_table(orders: ir.Table, *, as_of: datetime, since: datetime | None = None) -> pd.DataFrame:
@@ -117,6 +143,34 @@ def scored(customers: pd.DataFrame, edges: Thresholds, segments: dict[str, str])
     frame["code"] = frame["r"].astype(str) + frame["fm"].astype(str)
     frame["segment"] = frame["code"].map(segments)
     return frame
+
+
+def _days(low: float, high: float) -> str:
+    return _between(low, high, lambda value: number(value, digits=1))
+
+
+def _amounts(low: float, high: float) -> str:
+    return _between(low, high, money)
+
+
+def _between(low: float, high: float, told: Callable[[float], str]) -> str:
+    """Values above one edge, up to and with the next."""
+    if np.isinf(low):
+        return _("up to {high}").format(high=told(high))
+    if np.isinf(high):
+        return _("over {low}").format(low=told(low))
+    return _("over {low} up to {high}").format(low=told(low), high=told(high))
+
+
+def _orders(low: float, high: float) -> str:
+    """Whole orders between two edges, which may lie between them."""
+    first = 1 if np.isinf(low) else int(np.floor(low)) + 1
+    if np.isinf(high):
+        return _("{orders} or more").format(orders=number(first))
+    last = int(np.floor(high))
+    if first > last:
+        return MISSING
+    return number(first) if first == last else _("{first} to {last}").format(first=number(first), last=number(last))
 
 
 def _edges(values: pd.Series, at: tuple[float, ...]) -> Any:

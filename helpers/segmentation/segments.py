@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from helpers.reporting.figures import Figure, Theme, figure, percent_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import ibis.expr.types as ir
+    import pandas as pd
     from matplotlib.axes import Axes
 
     from helpers.segmentation.topic import Edges
@@ -181,23 +181,6 @@ class Segmentation(Result):
         )
         return table(names, columns, title=_("Segments"), foot=foot, rows=len(names), strong=(0,))
 
-    def thresholds_table(self) -> Table:
-        """What each score means."""
-        frame = self.edges.to_frame()
-        measures = {"recency": _("Days since last order"), "frequency": _("Orders"), "monetary": _("Net revenue")}
-        wide: dict[str, list[Any]] = {"score": list(range(5, 0, -1))}
-        for measure in measures:
-            part = frame[frame["measure"] == measure].set_index("score").loc[wide["score"]]
-            wide[measure] = [_span(low, high) for low, high in zip(part["above"], part["up_to"], strict=True)]
-        columns = {
-            "score": Column(label=_("Score"), kind="number"),
-            **{k: Column(label=v) for k, v in measures.items()},
-        }
-        foot = _(
-            "An empty span means that no value can have the score. Thresholds are kept and applied to later periods."
-        )
-        return table(pd.DataFrame(wide), columns, title=_("What the scores mean"), foot=foot)
-
     def figure(self) -> Figure | Table:
         """Share of customers beside share of revenue, segment by segment."""
         if self.summary.empty:
@@ -335,11 +318,3 @@ def rfm(
         level=level,
         months=None if since is None else round((as_of - since).days / MONTH),
     )
-
-
-def _span(low: float, high: float) -> str:
-    if low == high:
-        return "–"
-    if np.isinf(low):
-        return _("up to {high}").format(high=number(high))
-    return _("over {low}").format(low=number(low)) if np.isinf(high) else f"{number(low)} – {number(high)}"

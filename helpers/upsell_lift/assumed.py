@@ -130,6 +130,7 @@ class Assumed(Result):
             return Empty()
         worst = frame.groupby("covariate", sort=False)[["before", "after"]].agg(lambda one: one.abs().max())
         worst = worst.sort_values("before", ascending=False).head(MOST_SHOWN).iloc[::-1].reset_index()
+        worst["covariate"] = [name.replace("_", " ") for name in worst["covariate"]]
         weighted = not campaign.randomised
         far = float(worst["before"].abs().max())
 
@@ -147,7 +148,7 @@ class Assumed(Result):
                     color=theme.accent if own <= MOST_IMBALANCE else theme.warn,
                     markersize=6,
                 )
-            axes.set_yticks(range(len(worst)), [label(name.replace("_", " ")) for name in worst["covariate"]])
+            axes.set_yticks(range(len(worst)), [label(name) for name in worst["covariate"]])
             axes.set(xlabel=_("Standardised difference in means"), xlim=(0, max(2 * MOST_IMBALANCE, 1.05 * far)))
             axes.grid(axis="x")
             axes.grid(axis="y", visible=False)

@@ -96,8 +96,16 @@ class Verdict(Result):
     def definitions(self) -> dict[str, Definition]:
         """What each number is."""
         costs = _("Offer against no offer, contact and redemption costs taken off.")
+        # Beside the difference of all customers a reader finds another number here: it must be said on whom it rests.
+        counted = (
+            _("Of the customers whom the choice was not learned from, as what picking earns is.")
+            if self.analysis.action == "target" and self.analysis.proof is not None
+            else _("Of all customers of the campaign.")
+        )
         return {
-            "upsell_lift.profit.all": Definition(name=_("Profit a customer, if all get it"), text=costs),
+            "upsell_lift.profit.all": Definition(
+                name=_("Profit a customer, if all get it"), text=costs + " " + counted
+            ),
             "upsell_lift.profit.round": Definition(
                 name=_("More profit from the next round"),
                 text=_(

@@ -104,6 +104,13 @@ def test_events_are_counted_by_name_and_their_values_summed():
     assert measured({"type": "mean", "column": "value"}, ibis.memtable(log), source="events")["m0"].tolist()[0] == 3
 
 
+def test_what_a_guardrail_may_lose_stands_under_the_verdicts():
+    guardrail = {"name": "revenue", "type": "mean", "column": "revenue", "role": "guardrail", "margin": -0.035}
+    table = ab_test.report(analysed(units(2000), registered(metrics=[*CONVERSION, guardrail]))).table()
+    assert "Margins, what a guardrail may lose of the control’s value: Revenue 3.5%." in table._repr_html_()
+    assert "Margins" not in ab_test.report(analysed(units(2000), registered(metrics=CONVERSION))).table()._repr_html_()
+
+
 def test_looks_outlive_the_run_and_early_ones_are_told(tmp_path):
     file = tmp_path / "looks.jsonl"
     settings = registered(planned_n=4000, metrics=CONVERSION)

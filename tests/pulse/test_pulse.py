@@ -139,6 +139,17 @@ def test_the_order_of_rows_changes_nothing(see):
     )
 
 
+def test_net_revenue_of_the_groups_and_refunds_beside_them_are_the_periods(see):
+    seen = see(ROWS)
+    found = pulse.flow(seen, level=0.95)
+    here = found.groups[found.groups["group"] != "lapsed"]
+    assert found.apart == -15
+    assert here["revenue"].sum() + found.apart == find(seen).numbers()["revenue"].value
+    assert "did not order in this period, -£15.00, are in its net revenue as well" in found.table().html
+    alone = pulse.flow(see([row for row in ROWS if row[0] != "cat"]), level=0.95)
+    assert "as well" not in alone.table().html
+
+
 def test_flow_reconciles_with_both_periods(see):
     rng = np.random.default_rng(3)
     rows = [(f"c{rng.integers(60)}", f"202{rng.integers(3, 5)}-0{rng.integers(1, 7)}-15", 5) for _ in range(150)]

@@ -1,3 +1,4 @@
+import re
 from datetime import datetime
 from types import SimpleNamespace
 
@@ -127,6 +128,25 @@ def test_frequency_and_money_are_averaged_and_rounded_half_up():
     assert frame["fm"].tolist() == [1, 3]
     low = segmentation.Thresholds(recency=(1, 2, 3, 4), frequency=(1, 2, 3, 4), monetary=(1, 2, 3, 4))
     assert scored(base, low, SEGMENTS)["fm"].tolist() == [1, 2]
+
+
+def test_what_a_score_means_leaves_no_value_between_two_scores_and_puts_none_in_both():
+    edges = segmentation.Thresholds(
+        recency=(10.3, 20, 20, 90), frequency=(1, 2, 3.25, 6), monetary=(12.5, 99, 250, 1000)
+    )
+    html = edges.table().html
+    cells = [re.findall(r"<td[^>]*>(?:<bdi>)?(.*?)(?:</bdi>)?</td>", row) for row in html.split("<tr>")[2:]]
+    # From score 5 down to 1.
+    assert cells == [
+        ["up to 10.3", "7 or more", "over £1,000"],
+        ["over 10.3 up to 20.0", "4 to 6", "over £250 up to £1,000"],
+        ["–", "3", "over £99.00 up to £250"],
+        ["over 20.0 up to 90.0", "2", "over £12.50 up to £99.00"],
+        ["over 90.0", "1", "up to £12.50"],
+    ]
+    # Each number of orders has the score in whose span it stands.
+    scores = scored(people([1] * 7, range(1, 8), [1] * 7), edges, SEGMENTS)["f"].tolist()
+    assert scores == [1, 2, 3, 4, 4, 4, 5]
 
 
 def random_rows(seed=1, n=400, customers=120):

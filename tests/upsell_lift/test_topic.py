@@ -77,6 +77,23 @@ def test_what_offers_cost_is_said_where_their_profits_are(targeted):
     assert cost_text(free) == "What offers cost is taken off: Offer, nothing, since no cost of it is known."
 
 
+def test_it_is_said_on_whom_the_profit_of_an_offer_to_all_rests(targeted):
+    found = findings(targeted)
+    told = found.definitions["upsell_lift.profit.all"].text
+    assert "whom the choice was not learned from" in told
+    assert found.numbers["profit.all.offer"].n == targeted.proof.value.n < targeted.campaign.n
+    to_all = findings(dataclasses.replace(targeted, action="all", arm=1))
+    assert to_all.definitions["upsell_lift.profit.all"].text.endswith("Of all customers of the campaign.")
+    assert to_all.numbers["profit.all.offer"].n == targeted.campaign.n
+
+
+def test_columns_are_named_alike_in_every_table():
+    rows = campaign().rename(columns={"plan": "price_plan"})
+    shown = upsell_lift.assumed(analysed(rows, params(covariates=("price_plan", "age", "before")))).figure()
+    assert "price plan: a" in shown.data.html
+    assert "price_plan" not in shown.data.html
+
+
 @pytest.mark.parametrize("source", ["targeted", "demo"])
 def test_the_list_reaches_as_many_as_the_tested_choice_and_expects_no_more_than_that_earned(source, request):
     analysis = request.getfixturevalue(source)
