@@ -52,7 +52,10 @@ class Profiles(Result):
         """The cells that differ most surely from the base."""
         apart = self.cells[(self.cells["low"] > 100) | (self.cells["high"] < 100)]  # noqa: PLR2004 - the base
         apart = apart.reindex((apart["index"] - 100).abs().sort_values(ascending=False, kind="stable").index)
-        apart = apart.assign(segment=[_(name) for name in apart["segment"]])
+        apart = apart.assign(
+            segment=[_(name) for name in apart["segment"]],
+            attribute=[name.replace("_", " ") for name in apart["attribute"]],
+        )
         columns = {
             "segment": Column(label=_("Segment")),
             "attribute": Column(label=_("Attribute")),

@@ -415,7 +415,7 @@ def profiled():
     attributes = pd.DataFrame(
         {
             "customer_id": segments["customer_id"],
-            "plan": np.where(rng.random(n) < np.where(segments["segment"] == "Best", 0.8, 0.2), "gold", "tin"),
+            "price_plan": np.where(rng.random(n) < np.where(segments["segment"] == "Best", 0.8, 0.2), "gold", "tin"),
             "town": np.where(np.arange(n) < 4, "Tiny", "Big"),
             "email": [f"person{place}@example.com" for place in range(n)],
             "contact": [f"+44 20 7946 {place:04d}" for place in range(n)],
@@ -428,9 +428,11 @@ def profiled():
 
 
 def test_a_profile_is_an_index_against_the_base_with_an_interval(profiled):
-    gold = profiled.cells.set_index(["segment", "attribute", "value"]).loc[("Best", "plan", "gold")]
+    gold = profiled.cells.set_index(["segment", "attribute", "value"]).loc[("Best", "price_plan", "gold")]
     assert gold["index"] == pytest.approx(100 * gold["share"] / gold["base"])
     assert 100 < gold["low"] < gold["index"] < gold["high"]
+    assert "price plan" in profiled.table().html
+    assert "price_plan" not in profiled.table().html
 
 
 def test_small_cells_are_suppressed_and_counted(profiled):
