@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.upsell_lift.allocate import allocate
+from helpers.upsell_lift.completeness import completeness
 from helpers.upsell_lift.design import Design, encode
 from helpers.upsell_lift.economics import outcome_matrix
 from helpers.upsell_lift.effects import Estimates, estimates, shares
@@ -121,7 +122,7 @@ def analyse(
     campaign = read(settings, tables, start=start, end=end, observed_until=observed_until)
     design = encode(campaign.covariates)
     found = estimates(campaign, design.X, design.columns, seed=seed)
-    looked = gates(campaign, design, found)
+    looked = gates(campaign, design, found) + completeness(campaign, design)
     sound = all(gate.status != "fail" for gate in looked)
     Y, names = outcome_matrix(campaign, margin=margin)
     gamma, to_all, proof, tree = None, {}, None, None
@@ -134,18 +135,20 @@ def analyse(
             "cluster": campaign.cluster,
         }
         gamma = doubly_robust(design.X, Y, campaign.arm, **known)
-        level = settings.level
+        # Of several offers the one that does best is spoken of: each interval is held to its share of the doubt (Bonferroni).
+        level = 1 - (1 - settings.level) / (len(campaign.arms) - 1)
         to_all = {
             a: value_of(gamma[:, a, 0] - gamma[:, 0, 0], level=level, cluster=campaign.cluster)
             for a in range(1, len(campaign.arms))
         }
+        level = settings.level
         segments = _segments(campaign, gamma, level=level)
         if enough(campaign) and design.X.shape[1]:
             limit = None if settings.budget is None else settings.budget / campaign.n
             ranked = tuple(place for place, name in enumerate(names) if name == "profit" or _is_success(settings, name))
             proof = prove(design.X, Y, campaign.arm, targets=ranked, budget_share=limit, level=level, **known)
             tree = grow_rule(design.X, gamma[:, :, 0], gamma[:, :, -1], limit, seed)
-    action, arm = decide(sound=sound, to_all=to_all, proof=proof)
+    action, arm = decide(sound=sound, to_all=to_all, proof=proof, reach=_reach(campaign, gamma))
     choice, profit = _chosen(campaign, design, gamma, to_all, action, arm, seed=seed)
     tested = None
     if action == "target" and proof is not None:
@@ -185,22 +188,41 @@ def enough(campaign: Campaign) -> bool:
     return bool(campaign.n >= LEAST_CUSTOMERS and campaign.counts.min() >= LEAST_ARM)
 
 
-def decide(*, sound: bool, to_all: Mapping[int, Value], proof: Proof | None) -> tuple[Action, int]:
+def decide(
+    *, sound: bool, to_all: Mapping[int, Value], proof: Proof | None, reach: Mapping[int, float]
+) -> tuple[Action, int]:
     """What to do, and the arm it is about.
 
     Targeting needs its proof. Without it the arm that earns most is offered to all where it surely earns, to none where no arm can
     earn, and otherwise tested further.
+
+    Args:
+        sound: Whether every gate passed.
+        to_all: Incremental profit a customer of each arm.
+        proof: The policy on held-out customers.
+        reach: Share of the customers to whom each arm can be offered within the budget.
     """
     if not sound:
         return "withheld", 0
-    best = max(to_all, key=lambda arm: to_all[arm].value)
+    best = max(to_all, key=lambda arm: to_all[arm].value * reach[arm])
     if proof is not None and proof.proven:
         return "target", best
-    if to_all[best].low > 0:
-        return "all", best
+    surely = [arm for arm, one in to_all.items() if one.low > 0]
+    if surely:
+        return "all", max(surely, key=lambda arm: to_all[arm].value * reach[arm])
     if all(one.high < 0 for one in to_all.values()):
         return "none", best
-    return "test", best
+    # What may be a gain is what is worth testing, though another arm of which a loss is sure may look better.
+    return "test", max((arm for arm, one in to_all.items() if one.high >= 0), key=lambda arm: to_all[arm].value)
+
+
+def _reach(campaign: Campaign, gamma: NDArray | None) -> dict[int, float]:
+    """Share of the customers to whom each arm can be offered within the budget, by its expected cost."""
+    arms, budget = range(1, len(campaign.arms)), campaign.settings.budget
+    if gamma is None or budget is None:
+        return dict.fromkeys(arms, 1.0)
+    each = {arm: float(gamma[:, arm, -1].mean()) for arm in arms}
+    return {arm: min(1.0, budget / (cost * campaign.n)) if cost > 0 else 1.0 for arm, cost in each.items()}
 
 
 def as_tested(choice: NDArray, profit: NDArray, units: NDArray, *, share: float) -> NDArray:

@@ -31,6 +31,8 @@ LEAST_EFFECTIVE = 50
 # Odds of the offer against its average odds, within which a customer has a counterpart.
 COUNTERPART = (0.05, 20.0)
 CHINN = 0.91
+# Chance that any of the levels looked at lacks an arm by chance alone.
+EMPTY_BY_CHANCE = 0.001
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,18 +180,21 @@ def e_value(effect: Effect, *, binary: bool, spread: float) -> tuple[float, floa
     return value(ratio(effect.value)), near
 
 
-def empty_strata(covariates: pd.DataFrame, arm: NDArray, arms: int, *, least: int = 30) -> list[tuple[str, str, int]]:
-    """Levels of categories in which an arm has no customer: covariate, level, customers.
+def empty_strata(
+    covariates: pd.DataFrame, arm: NDArray, arms: int, *, least: int = 30
+) -> list[tuple[str, str, int, int]]:
+    """Levels of categories in which an arm has no customer, though chance would have put some there: covariate, level, customers, arm.
 
     Args:
         covariates: One column a covariate.
         arm: Arm of each.
         arms: Number of arms.
-        least: Levels of fewer customers may lack an arm by chance.
+        least: Levels of fewer customers are not looked at.
     """
     from helpers.upsell_lift.design import coarse
 
-    found: list[tuple[str, str, int]] = []
+    found: list[tuple[str, str, int, int, float]] = []
+    share, looked = np.bincount(arm, minlength=arms) / len(arm), 0
     for name in covariates.columns:
         values = covariates[name]
         if pd.api.types.is_numeric_dtype(values) and values.nunique() > 2:  # noqa: PLR2004 - 0 and 1
@@ -197,6 +202,11 @@ def empty_strata(covariates: pd.DataFrame, arm: NDArray, arms: int, *, least: in
         text = coarse(values)[0].to_numpy()
         for level in sorted(set(text)):
             inside = arm[text == level]
-            if len(inside) >= least and (np.bincount(inside, minlength=arms) == 0).any():
-                found.append((name, level, len(inside)))
-    return found
+            if len(inside) < least:
+                continue
+            looked += arms
+            found += [
+                (name, level, len(inside), int(one), (1 - share[one]) ** len(inside))
+                for one in np.flatnonzero(np.bincount(inside, minlength=arms) == 0)
+            ]
+    return [(name, level, n, one) for name, level, n, one, p in found if p * looked < EMPTY_BY_CHANCE]

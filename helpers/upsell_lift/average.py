@@ -93,7 +93,8 @@ class Average(Result):
             "upsell_lift.trimmed": Definition(
                 name=_("Difference, comparable customers only"),
                 text=_(
-                    "The comparable estimate among customers whose probability of the offer lies between .1 and .9."
+                    "The comparable estimate for those who got the offer (ATT), among customers whose probability of the offer "
+                    "lies between .1 and .9."
                 ),
             ),
             "upsell_lift.per_protocol": Definition(

@@ -180,7 +180,8 @@ def _taken(campaign: Campaign, y: NDArray, arm: int, main: Effect) -> tuple[Effe
     # Nobody in the control could take it up, so the whole effect falls on the takers (Bloom 1984).
     scaled = Effect(
         value=main.value / share, se=main.se / share, low=main.low / share, high=main.high / share, level=main.level,
-        control=main.control, treated=main.treated, n_control=main.n_control, n_treated=main.n_treated, method="takers",
+        control=main.control, treated=main.treated, n_control=main.n_control, n_treated=main.n_treated, n=main.n,
+        method="takers",
     )  # fmt: skip
     return compared, scaled, share
 
@@ -195,5 +196,6 @@ def _median(found: list[Effect]) -> Effect:
     half = (one.high - one.low) / 2 / one.se if one.se > 0 else np.nan
     return Effect(
         value=value, se=se, low=value - half * se, high=value + half * se, level=one.level, control=one.control,
-        treated=one.treated, n_control=one.n_control, n_treated=one.n_treated, method=one.method,
+        treated=one.treated, n_control=one.n_control, n_treated=one.n_treated, n=one.n,
+        method=one.method,
     )  # fmt: skip

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEAST = 2
-# Propensities nearer to 0 are taken as this where they are divided by: a weight of more than a hundred is no comparison.
+# Learned propensities nearer to 0 are taken as this where they are divided by: a weight of more than a hundred is no comparison.
 LEAST_PROPENSITY = 0.01
 
 
@@ -39,6 +39,7 @@ class Effect:
         treated: Mean of the arm.
         n_control: Customers in the control.
         n_treated: Customers in the arm.
+        n: Customers whose outcomes or scores the value is a mean of.
         method: How it was made.
     """
 
@@ -51,12 +52,8 @@ class Effect:
     treated: float
     n_control: int
     n_treated: int
+    n: int
     method: str
-
-    @property
-    def n(self) -> int:
-        """Customers it rests on."""
-        return self.n_control + self.n_treated
 
     @property
     def z(self) -> float:
@@ -137,8 +134,16 @@ def scores(y: NDArray, arm: NDArray, mu: NDArray, e: NDArray) -> NDArray:
     """
     found = np.array(mu, dtype=float)
     rows = np.arange(len(y))
-    found[rows, arm] += (y - mu[rows, arm]) / np.maximum(e[rows, arm], LEAST_PROPENSITY)
+    found[rows, arm] += (y - mu[rows, arm]) / kept_from_zero(e)[rows, arm]
     return found
+
+
+def kept_from_zero(e: NDArray) -> NDArray:
+    """Propensities that may be divided by, shape (n, arms).
+
+    Where chance gave everyone the same ones they are known, however small; to change them would change the estimate's spread alone.
+    """
+    return e if not np.ptp(e, axis=0).any() else np.maximum(e, LEAST_PROPENSITY)
 
 
 def aipw(
@@ -171,7 +176,7 @@ def aipw(
     both = y[arm == treated], y[arm == control]
     _filled(*both)
     value, se = mean_error(gamma[:, treated] - gamma[:, control], cluster)
-    return _effect(*both, value, se, critical(level, cluster), level, "aipw")
+    return _effect(*both, value, se, critical(level, cluster), level, "aipw", n=len(y))
 
 
 def aipw_treated(
@@ -211,7 +216,7 @@ def aipw_treated(
     now = arm[inside] == treated
     _filled(y[inside][now], y[inside][~now])
     rest = y[inside] - mu[inside, control]
-    weight = np.where(now, 1.0, -e[inside, treated] / np.maximum(e[inside, control], LEAST_PROPENSITY))
+    weight = np.where(now, 1.0, -e[inside, treated] / kept_from_zero(e)[inside, control])
     if normalised:
         weight[~now] *= now.sum() / -weight[~now].sum()
     share = now.mean()
@@ -231,7 +236,15 @@ def _filled(treated: NDArray, control: NDArray) -> None:
 
 
 def _effect(
-    treated: NDArray, control: NDArray, value: float | None, se: float, half: float, level: float, method: str
+    treated: NDArray,
+    control: NDArray,
+    value: float | None,
+    se: float,
+    half: float,
+    level: float,
+    method: str,
+    *,
+    n: int | None = None,
 ) -> Effect:
     value = float(treated.mean() - control.mean()) if value is None else value
     return Effect(
@@ -244,5 +257,6 @@ def _effect(
         treated=float(treated.mean()),
         n_control=len(control),
         n_treated=len(treated),
+        n=len(treated) + len(control) if n is None else n,
         method=method,
     )

@@ -53,7 +53,10 @@ def gates(campaign: Campaign, design: Design, found: Estimates) -> tuple[Gate, .
     looked += [_placebo(campaign, one) for one in found.placebos]
     if not campaign.randomised:
         looked += [_strength(campaign, found, arm) for arm in range(1, len(campaign.arms))]
-    return (*looked, *_covariates(campaign, design), *_left_out(campaign))
+    if not campaign.randomised and not design.X.shape[1]:
+        text = _("Nothing was known of the customers before the offer, so nothing can make them comparable.")
+        looked.append(Gate(id="covariates", status="fail", message=text))
+    return tuple(looked)
 
 
 def _arms(campaign: Campaign) -> list[Gate]:
@@ -80,14 +83,16 @@ def _arms(campaign: Campaign) -> list[Gate]:
                 message=text.format(n=number(campaign.several_arms)),
             )
         )
-    for column, level, n in assumptions.empty_strata(campaign.covariates, campaign.arm, len(campaign.arms)):
+    for column, level, n, arm in assumptions.empty_strata(campaign.covariates, campaign.arm, len(campaign.arms)):
         text = _(
-            "{column} {level}: all {n} customers got the same, so nothing can be compared there. Leave them out by `where`."
+            "{column} {level}: none of the {n} customers is in {arm}, so nothing can be compared there. Leave them out by `where`."
         )
         found.append(
             Gate(
                 id=f"strata.{column}.{level}", status="fail", value=n,
-                message=text.format(column=column.replace("_", " "), level=level, n=number(n)),
+                message=text.format(
+                    column=column.replace("_", " "), level=level, n=number(n), arm=campaign.label(arm)
+                ),
             )
         )  # fmt: skip
     return found
@@ -95,7 +100,7 @@ def _arms(campaign: Campaign) -> list[Gate]:
 
 def _split(campaign: Campaign) -> Gate:
     """Sample-ratio mismatch: only where the split was planned is an uneven one a fault."""
-    planned, counts = campaign.settings.shares, campaign.counts
+    planned, counts = campaign.settings.shares, campaign.assigned
     shares = np.array([planned[name] if planned else 1.0 for name in campaign.arms])
     p = ratio_p(counts, shares / shares.sum())
     split = listing((f"{campaign.label(place)} {number(count)}" for place, count in enumerate(counts)), style="unit")
@@ -115,6 +120,13 @@ def _split(campaign: Campaign) -> Gate:
 
 def _outcomes(campaign: Campaign) -> list[Gate]:
     found = []
+    profit = campaign.settings.profit
+    if not np.ptp(campaign.outcomes[profit.name]) > 0:
+        # Means without any spread look certain; that nobody bought is no proof that nobody would.
+        text = _("{outcome} is the same for every customer, so nothing can be learned of what an offer changes in it.")
+        found.append(
+            Gate(id=f"outcome.{profit.name}.constant", status="fail", message=text.format(outcome=shown(profit)))
+        )
     for name, n in campaign.early.items():
         text = _("{outcome} is dated before the offer for {n} customers: it cannot be what the offer did.")
         found.append(
@@ -243,53 +255,6 @@ def _strength(campaign: Campaign, found: Estimates, arm: int) -> Gate:
         id=f"e_value.{campaign.arms[arm]}", status="pass", value=near if math.isfinite(near) else None,
         message=text.format(arm=campaign.label(arm), value=number(estimate, digits=2), near=number(near, digits=2)),
     )  # fmt: skip
-
-
-def _covariates(campaign: Campaign, design: Design) -> list[Gate]:
-    found = []
-    for name in design.constant:
-        text = _("{column} is the same for every customer and was not used.")
-        found.append(
-            Gate(id=f"covariate.{name}.constant", status="warn", message=text.format(column=name.replace("_", " ")))
-        )
-    for name, n in design.grouped.items():
-        text = _("{column} has many values; its {n} rarest were taken together.")
-        found.append(
-            Gate(
-                id=f"covariate.{name}.levels",
-                status="warn",
-                value=n,
-                message=text.format(column=name.replace("_", " "), n=number(n)),
-            )
-        )
-    for name, n in design.missing.items():
-        text = _("{column} is not known of {n} customers; not knowing counts as a value of its own.")
-        found.append(
-            Gate(
-                id=f"covariate.{name}.missing",
-                status="warn",
-                value=n,
-                message=text.format(column=name.replace("_", " "), n=number(n)),
-            )
-        )
-    if not campaign.randomised and not design.X.shape[1]:
-        text = _("Nothing was known of the customers before the offer, so nothing can make them comparable.")
-        found.append(Gate(id="covariates", status="fail", message=text))
-    return found
-
-
-def _left_out(campaign: Campaign) -> list[Gate]:
-    texts = {
-        "left_out": _("{n} rows are of arms that the params leave out."),
-        "later": _("{n} rows are later offers to the same customers; the first one counts."),
-        "not_over": _("{n} customers were offered too recently for their outcomes to be known."),
-        "no_value": _("{n} customers have no value of some outcome, or no arm, and are left out."),
-    }
-    return [
-        Gate(id=f"rows.{reason}", status="warn", value=n, message=texts[reason].format(n=number(n)))
-        for reason, n in campaign.left_out.items()
-        if n
-    ]
 
 
 def shown(outcome: Any) -> str:

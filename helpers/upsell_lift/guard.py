@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,24 @@ import pandas as pd
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _, percent
+from helpers.stats.intervals import wilson
 from helpers.upsell_lift.average import Empty
+from helpers.upsell_lift.estimate import critical
 from helpers.upsell_lift.gates import shown
 from helpers.upsell_lift.policy import Value, picked, value_of
 from helpers.upsell_lift.verdict import value_number
 from helpers.upsell_lift.wording import change_text, effect_text, unit_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from helpers.upsell_lift.analyse import Analysis
+    from helpers.upsell_lift.read import Campaign
     from helpers.upsell_lift.topic import Outcome
+
+# Events an arm below which the spread of a mean says too little of how rare they are.
+FEW = 10
+TWO = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +171,12 @@ def guardrails(analysis: Analysis) -> Guardrails:
     for outcome in campaign.settings.with_role("guardrail") if gamma is not None else ():
         place = analysis.outcomes.index(outcome.name)
         for arm in range(1, len(campaign.arms)):
-            change = value_of(gamma[:, arm, place] - gamma[:, 0, place], level=level, cluster=campaign.cluster)  # type: ignore[index]
+            everyone = np.isin(campaign.arm, (0, arm))
+            change = _rare(campaign, outcome, everyone) or value_of(
+                gamma[:, arm, place] - gamma[:, 0, place],  # type: ignore[index]
+                level=level,
+                cluster=campaign.cluster,
+            )
             rows.append(Guarded(outcome=outcome, who="all", arm=arm, change=change))
         proof = analysis.proof
         if proof is not None and proof.choice.any() and analysis.action == "target":
@@ -172,5 +187,37 @@ def guardrails(analysis: Analysis) -> Guardrails:
                 if campaign.cluster is None
                 else np.unique(campaign.cluster[proof.rows][inside], return_inverse=True)[1]
             )
-            rows.append(Guarded(outcome=outcome, who="picked", arm=0, change=value_of(gains, level=level, cluster=own)))
+            chosen = np.zeros(campaign.n, dtype=bool)
+            chosen[proof.rows[inside]] = True
+            change = (len(campaign.arms) == TWO and _rare(campaign, outcome, chosen)) or value_of(
+                gains, level=level, cluster=own
+            )
+            rows.append(Guarded(outcome=outcome, who="picked", arm=0, change=change))
     return Guardrails(rows=tuple(rows), analysis=analysis)
+
+
+def _rare(campaign: Campaign, outcome: Outcome, inside: NDArray) -> Value | None:
+    """Difference of two shares by Newcombe's interval (1998, method 10), where events are too few for a mean's spread to be one.
+
+    Args:
+        campaign: Its customers.
+        outcome: The guardrail.
+        inside: Customers that count, of the control and one arm, shape (n,).
+
+    Returns:
+        `None` where events are many, or where more than chance decided who was offered what.
+    """
+    y, now = campaign.outcomes[outcome.name][inside], campaign.arm[inside] > 0
+    events, sizes = [int(y[part].sum()) for part in (now, ~now)], [int(now.sum()), int((~now).sum())]
+    plain = campaign.randomised and campaign.cluster is None and outcome.type == "binary"
+    if not plain or min(sizes) == 0 or min(events) >= FEW:
+        return None
+    level = campaign.settings.level
+    offered, control = (wilson(k, n, level=level) for k, n in zip(events, sizes, strict=True))
+    shares = [k / n for k, n in zip(events, sizes, strict=True)]
+    value = shares[0] - shares[1]
+    low = value - math.hypot(shares[0] - float(offered.low), float(control.high) - shares[1])  # type: ignore[arg-type]
+    high = value + math.hypot(float(offered.high) - shares[0], shares[1] - float(control.low))  # type: ignore[arg-type]
+    return Value(
+        value=value, se=(high - low) / 2 / critical(level), low=low, high=high, level=level, n=int(inside.sum())
+    )

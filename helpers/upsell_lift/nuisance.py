@@ -150,7 +150,8 @@ class Models:
 
     def fit(self, X: NDArray, Y: NDArray, arm: NDArray) -> Models:
         """Learn from X (n, p), outcomes Y (n, m) and arms (n,)."""
-        own = [np.flatnonzero(arm == a) for a in range(self.arms)]
+        # Where none of an arm's few customers is among these, all customers stand in; such an arm never gets past its gate.
+        own = [rows if len(rows := np.flatnonzero(arm == a)) else np.arange(len(arm)) for a in range(self.arms)]
         if self.shares is not None:
             self.linear = [Linear().fit(X[rows], Y[rows]) for rows in own]
             return self
@@ -160,6 +161,7 @@ class Models:
             for rows, names in zip(own, kinds.outcomes, strict=True)
         ]
         self.propensity = _propensity(str(kinds.propensity), len(X), self.seed).fit(X, arm)
+        self.propensity_arms = np.unique(arm)
         return self
 
     def predict(self, X: NDArray) -> Nuisances:
@@ -168,7 +170,10 @@ class Models:
             mu = np.stack([model.predict(X) for model in self.linear], axis=1)
             return Nuisances(mu=mu, e=np.broadcast_to(self.shares, (len(X), self.arms)))
         mu = np.stack([np.column_stack([one.predict(X) for one in models]) for models in self.outcomes], axis=1)
-        return Nuisances(mu=mu, e=self.propensity.predict_proba(X))
+        # An arm of few customers may be missing among those learned from.
+        e = np.zeros((len(X), self.arms))
+        e[:, self.propensity_arms] = self.propensity.predict_proba(X)
+        return Nuisances(mu=mu, e=e)
 
 
 def cross_fitted(

@@ -96,8 +96,10 @@ def ranking(
     rng = np.random.default_rng(seed)
     drawn = np.empty((replicates, GRID + 2))
     for place in range(replicates):
-        # Each customer is in the half by the toss of a coin, which costs far less than drawing exactly half of them.
-        inside = rng.integers(0, 2, count, dtype=bool)[groups]
+        # Each customer is in the half by the toss of a coin, which costs far less than drawing exactly half of them; of groups, which
+        # may be few, it is exactly half.
+        half = rng.integers(0, 2, count, dtype=bool) if cluster is None else rng.permutation(count) < max(1, count // 2)
+        inside = half[groups]
         drawn[place] = _statistics(ordered[inside], tie[inside])
     whole = _statistics(ordered, tie)
     # A half-sample without replacement varies about the whole as the whole does about the truth.

@@ -44,6 +44,7 @@ class Campaign:
         contact_cost: Cost of offering, by arm, shape (arms,).
         before: Revenue of the days before the offer from the order log, shape (n,); `None` where it is not known.
         left_out: Rows that do not count, by reason.
+        assigned: Customers by arm before those without a value of some outcome were left out, shape (arms,).
         early: Outcomes that are dated before their offer, by outcome.
         several_arms: Customers with more than one arm.
     """
@@ -63,6 +64,7 @@ class Campaign:
     contact_cost: NDArray
     before: NDArray | None
     left_out: Mapping[str, int]
+    assigned: NDArray
     early: Mapping[str, int]
     several_arms: int
 
@@ -124,8 +126,10 @@ def read(
     table = table.filter(table[campaign] == name)
     left_out: dict[str, int] = {}
     if moment and start is not None:
-        own = table.filter(table[moment] >= ibis.literal(start))
-        table = own if own.count().execute() else table
+        inside = table[moment] >= ibis.literal(start)
+        if table.filter(inside).count().execute():
+            # Who has no moment, as whoever was never exposed, was assigned all the same: to leave them out would undo the chance.
+            table = table.filter(inside | table[moment].isnull())
     columns = columns_read(settings, table, moment)
     rows = table.select(vb_unit=table[unit].cast("string"), vb_arm=table[arm], **columns)
     frame = rows.execute().sort_values(["vb_unit", *(["vb_at"] if moment else [])], kind="stable", ignore_index=True)
@@ -137,14 +141,14 @@ def read(
         frame = frame[~aside]
     frame, several = _one_row_each(frame, left_out)
     frame = _finished(settings, frame, observed_until, left_out)
+    _arms(settings, frame, name)
+    if moment and (undated := int(frame["vb_at"].isna().sum())) and frame["vb_at"].notna().any():
+        left_out["undated"] = undated
+    assigned = frame["vb_arm"].value_counts()
+    frame = _known(settings, frame, left_out)
     arms = _arms(settings, frame, name)
-    missing = frame[[f"y_{outcome.name}" for outcome in settings.outcomes]].isna().any(axis=1) | frame["vb_arm"].isna()
-    if missing.any():
-        left_out["no_value"] = int(missing.sum())
-        frame = frame[~missing]
-        arms = _arms(settings, frame, name)
     frame = frame.reset_index(drop=True)
-    return _campaign(settings, name, frame, arms, brought, left_out, several, moment)
+    return _campaign(settings, name, frame, arms, brought, left_out, assigned, several, moment)
 
 
 def _campaign(
@@ -154,6 +158,7 @@ def _campaign(
     arms: tuple[str, ...],
     tables: Mapping[str, ir.Table],
     left_out: Mapping[str, int],
+    assigned: pd.Series,
     several: int,
     moment: str | None,
 ) -> Campaign:
@@ -184,12 +189,13 @@ def _campaign(
         accepted=accepted,
         covariates=covariates,
         segments=segments,
-        cluster=np.unique(frame["vb_cluster"].astype(str), return_inverse=True)[1] if settings.cluster else None,
+        cluster=_clusters(frame) if settings.cluster else None,
         randomised=_randomised(settings, frame),
         offered=(frame["vb_at"].min(), frame["vb_at"].max()) if moment and frame["vb_at"].notna().any() else None,
         contact_cost=np.array([_contact_cost(settings, frame, one) for one in arms]),
         before=revenue_before(frame, tables.get("orders")) if moment else None,
         left_out=left_out,
+        assigned=assigned.reindex(list(arms), fill_value=0).to_numpy(dtype=np.int64),
         early={key: count for key, count in early.items() if count},
         several_arms=several,
     )
@@ -220,7 +226,7 @@ def _finished(
     days = max((outcome.window_days or 0 for outcome in settings.outcomes), default=0)
     if not days or observed_until is None:
         return frame
-    over = frame["vb_at"] + pd.Timedelta(days=days) <= pd.Timestamp(observed_until)
+    over = (frame["vb_at"] + pd.Timedelta(days=days) <= pd.Timestamp(observed_until)) | frame["vb_at"].isna()
     if not over.all():
         left_out["not_over"] = int((~over).sum())
     if not over.any():
@@ -230,6 +236,14 @@ def _finished(
             )
         )
     return frame[over]
+
+
+def _known(settings: Params, frame: pd.DataFrame, left_out: dict[str, int]) -> pd.DataFrame:
+    """Customers whose arm is known, and a value of every outcome."""
+    nowhere = frame["vb_arm"].isna()
+    unknown = frame[[f"y_{outcome.name}" for outcome in settings.outcomes]].isna().any(axis=1) & ~nowhere
+    left_out |= {key: int(rows.sum()) for key, rows in (("no_arm", nowhere), ("no_value", unknown)) if rows.any()}
+    return frame[~nowhere & ~unknown]
 
 
 def _arms(settings: Params, frame: pd.DataFrame, name: str) -> tuple[str, ...]:
@@ -252,6 +266,13 @@ def _arms(settings: Params, frame: pd.DataFrame, name: str) -> tuple[str, ...]:
     if not wanted:
         raise DataError(f"{where}: every row's {column} is {settings.control!r}, so nobody was offered anything")
     return (settings.control, *wanted)
+
+
+def _clusters(frame: pd.DataFrame) -> NDArray:
+    """Number of each customer's group, shape (n,); a customer of no known group is one."""
+    group = frame["vb_cluster"].astype("object")
+    known = group.notna() & (group.astype(str).str.strip() != "")
+    return pd.factorize(pd.Series(list(zip(known, group.where(known, frame["vb_unit"]).astype(str), strict=True))))[0]
 
 
 def _randomised(settings: Params, frame: pd.DataFrame) -> bool:

@@ -41,6 +41,8 @@ class Verdict(Result):
             return tuple(one for one in found if not one.startswith("trimmed") or self._trimmed(one.split(".", 1)[1]))[
                 :4
             ]
+        if not self._recommended:
+            return tuple(f"profit.all.{arm}" for arm in self.analysis.campaign.arms[1:])[:4]
         best = f"profit.all.{self.analysis.campaign.arms[self.analysis.arm]}"
         return (
             "profit.round",
@@ -63,7 +65,7 @@ class Verdict(Result):
             found[f"profit.all.{self.analysis.campaign.arms[arm]}"] = value_number(
                 value, unit, "upsell_lift.profit.all"
             )
-        if (done := total(self.analysis)) is not None:
+        if self._recommended and (done := total(self.analysis)) is not None:
             size = self._counted()
             found |= {
                 "profit.round": Number(
@@ -86,6 +88,11 @@ class Verdict(Result):
                 value=rows.held_out, unit="customers", n=len(rows.rows), definition="upsell_lift.list.holdout"
             )
         return found
+
+    @property
+    def _recommended(self) -> bool:
+        """Whether anybody is to be offered anything, so that there is a next round to speak of."""
+        return self.analysis.action in {"target", "all"}
 
     def _counted(self) -> int:
         """Customers whose profit the round's total counts: under a budget and without targeting, those reached."""

@@ -13,7 +13,15 @@ from statsmodels.stats.meta_analysis import combine_effects
 from helpers.errors import DataError
 from helpers.upsell_lift.assumptions import balance, e_value, effective_size, empty_strata
 from helpers.upsell_lift.design import MISSING, OTHER, encode
-from helpers.upsell_lift.estimate import Effect, aipw, aipw_treated, difference_in_means, mean_error, scores
+from helpers.upsell_lift.estimate import (
+    Effect,
+    aipw,
+    aipw_treated,
+    difference_in_means,
+    kept_from_zero,
+    mean_error,
+    scores,
+)
 from helpers.upsell_lift.heldout import Ridge, stages
 from helpers.upsell_lift.nuisance import Linear, cross_fitted, folds
 from helpers.upsell_lift.segments import segment_effects
@@ -159,6 +167,7 @@ def test_e_values_of_the_paper():
         treated=0.39,
         n_control=1,
         n_treated=1,
+        n=2,
         method="x",
     )
     assert e_value(one, binary=True, spread=1.0) == (pytest.approx(7.26, abs=0.005), pytest.approx(3.0, abs=0.005))
@@ -166,7 +175,17 @@ def test_e_values_of_the_paper():
 
 def test_a_covered_nothing_has_the_e_value_one():
     one = Effect(
-        value=0.1, se=0.1, low=-0.1, high=0.3, level=0.95, control=1, treated=1, n_control=1, n_treated=1, method="x"
+        value=0.1,
+        se=0.1,
+        low=-0.1,
+        high=0.3,
+        level=0.95,
+        control=1,
+        treated=1,
+        n_control=1,
+        n_treated=1,
+        n=2,
+        method="x",
     )
     assert e_value(one, binary=False, spread=1.0)[1] == 1
 
@@ -174,7 +193,40 @@ def test_a_covered_nothing_has_the_e_value_one():
 def test_a_stratum_without_an_arm_is_named():
     frame = pd.DataFrame({"vip": ["yes"] * 50 + ["no"] * 50, "age": range(100)})
     arm = np.array([1] * 50 + [0, 1] * 25)
-    assert empty_strata(frame, arm, 2) == [("vip", "yes", 50)]
+    assert empty_strata(frame, arm, 2) == [("vip", "yes", 50, 0)]
+
+
+def test_a_stratum_that_lacks_a_small_arm_by_chance_is_none():
+    """Of 63 customers, none is in an arm of 2 % in 28 of 100 campaigns; of 5,000 that would be no chance."""
+    rng = np.random.default_rng(0)
+    arm = (rng.random(5000) > 0.02).astype(int)
+    plan = np.where(np.arange(5000) < 63, "small", "large")
+    arm[:63] = 1
+    assert empty_strata(pd.DataFrame({"plan": plan}), arm, 2) == []
+    plan[:2500], arm[:2500] = "half", 1
+    assert empty_strata(pd.DataFrame({"plan": plan}), arm, 2) == [("plan", "half", 2500, 0)]
+
+
+def test_propensities_that_chance_gave_are_used_however_small_they_are():
+    """The scores' spread is then that of the difference in means: with a control of .4 %, no smaller."""
+    rng = np.random.default_rng(3)
+    arm = (rng.random(30_000) > 0.004).astype(int)
+    y = rng.normal(10, 5, 30_000)
+    shares = np.bincount(arm) / len(arm)
+    found = aipw(y, arm, np.tile([[10.0, 10.0]], (30_000, 1)), np.broadcast_to(shares, (30_000, 2)), treated=1)
+    plain = difference_in_means(y, arm, treated=1)
+    assert found.se == pytest.approx(plain.se, rel=0.1)
+    # Learned ones that come near to nothing are still no comparison.
+    learned = np.column_stack([np.linspace(0.0001, 0.5, 30_000), 1 - np.linspace(0.0001, 0.5, 30_000)])
+    assert kept_from_zero(learned).min() == 0.01
+
+
+def test_the_n_of_a_mean_of_scores_is_that_of_all_scores():
+    rng = np.random.default_rng(1)
+    arm = rng.integers(0, 3, 900)
+    e = np.full((900, 3), 1 / 3)
+    found = aipw(rng.normal(size=900), arm, np.zeros((900, 3)), e, treated=1)
+    assert (found.n, found.n_control + found.n_treated) == (900, (arm < 2).sum())
 
 
 def test_the_design_keeps_what_it_did_visible():

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from helpers import upsell_lift
 from helpers.errors import DataError, ParamsError, TopicSkippedError
 from helpers.upsell_lift.topic import preflight
 from tests.upsell_lift.pipe import OUTCOMES, analysed, campaign, drawn, findings, held, params
@@ -42,7 +43,7 @@ def test_a_treatment_that_never_varies_in_a_stratum():
     frame.loc[frame["vip"] == "yes", "arm"] = "offer"
     found = findings(analysed(frame, params(covariates=("vip", "plan", "age"))))
     assert found.status == "blocked"
-    assert "vip yes: all 200 customers got the same" in found.reason
+    assert "vip yes: none of the 200 customers is in Control" in found.reason
 
 
 def test_an_outcome_before_its_offer():
@@ -107,6 +108,66 @@ def test_a_missing_outcome_is_counted_and_left_out():
     analysis = analysed(frame)
     assert (analysis.campaign.n, analysis.campaign.left_out["no_value"]) == (760, 40)
     assert "40 customers have no value" in drawn(analysis)
+    assert analysis.campaign.assigned.sum() == 800
+    assert "about as many in every arm" in drawn(analysis)
+
+
+def test_outcomes_that_are_missing_more_often_in_one_arm_hold_everything_back():
+    """Of those who bought nothing, revenue is often left empty: those with one are then no longer what chance assigned."""
+    rng = np.random.default_rng(3)
+    frame = campaign(6000, effect=(0, 0, 0))
+    bought = rng.random(6000) < np.where(frame["arm"] == "offer", 0.3, 0.2)
+    found = findings(analysed(frame.assign(margin=np.where(bought, 40.0, np.nan))))
+    assert (found.status, found.decisions) == ("blocked", ())
+    assert "Customers without a value of some outcome are not as many in every arm" in found.reason
+
+
+def test_who_was_never_exposed_counts_as_assigned():
+    """Exposed is whoever is active, and an offer makes more so: without the others a difference appears where there is none."""
+    rng = np.random.default_rng(2)
+    frame = campaign(4000, effect=(0, 0, 0), cost=0.0)
+    active = rng.random(4000) < np.where(frame["arm"] == "offer", 0.8, 0.4)
+    dated = frame.assign(offered_at=frame["offered_at"].where(active))
+    period = {"start": pd.Timestamp("2025-03-01"), "end": pd.Timestamp("2025-04-01")}
+    analysis = analysed(dated, **period)
+    assert analysis.campaign.n == 4000
+    assert analysis.campaign.left_out["undated"] == (~active).sum()
+    assert analysis.estimates.of("margin", 1).naive == analysed(frame, **period).estimates.of("margin", 1).naive
+    assert "have no moment of their offer; they count as assigned" in drawn(analysis)
+
+
+def test_an_outcome_that_nobody_had_proves_nothing():
+    found = findings(analysed(campaign(1000).assign(margin=0.0)))
+    assert (found.status, found.decisions) == ("blocked", ())
+    assert "Margin is the same for every customer" in found.reason
+
+
+@pytest.mark.parametrize(("n", "state"), [(200, "open"), (4000, "kept")])
+def test_no_opt_out_at_all_keeps_a_limit_only_with_customers_enough(n, state):
+    """Of 100 customers without an event, a share of up to 2.6 % is not excluded at 90 % (Wilson); the limit is 1 point."""
+    outcomes = (*OUTCOMES[:2], {**OUTCOMES[2], "margin": 0.01})
+    analysis = analysed(campaign(n).assign(opt_out=False), params(outcomes=outcomes))
+    everyone = next(one for one in upsell_lift.guardrails(analysis).rows if one.who == "all")
+    assert everyone.state == state
+    assert everyone.change.low < 0 < everyone.change.high
+
+
+def test_an_arm_of_one_customer_is_named_also_where_chance_did_not_decide():
+    frame = campaign(1500, confounded=True)
+    frame.loc[frame.index[frame["arm"] == "offer"][0], "arm"] = "offr"
+    found = findings(analysed(frame))
+    assert found.status == "blocked"
+    assert "Offr has 1 customers" in found.reason
+
+
+def test_a_customer_of_no_known_household_is_one_by_itself():
+    frame = campaign(900)
+    frame["household"] = [f"h{place % 50}" for place in range(900)]
+    frame.loc[::3, "household"] = None
+    frame.loc[1::3, "household"] = " "
+    analysis = analysed(frame, params(cluster="household"))
+    known = frame["household"].iloc[2::3]
+    assert len(np.unique(analysis.campaign.cluster)) == 600 + known.nunique()
 
 
 def test_a_customer_in_two_arms():

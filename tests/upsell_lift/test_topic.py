@@ -14,6 +14,9 @@ from helpers.params import ROOT, expand, load_params
 from helpers.reporting.cards import cards
 from helpers.reporting.export import write_json, write_parquet
 from helpers.reporting.findings import Findings
+from helpers.upsell_lift.analyse import decide
+from helpers.upsell_lift.policy import Value
+from helpers.upsell_lift.rate import ranking
 from helpers.upsell_lift.target import stamp, target_list
 from helpers.upsell_lift.topic import Arm, Params
 from helpers.upsell_lift.wording import cost_text, round_size
@@ -181,6 +184,48 @@ def test_an_offer_that_loses_is_not_made():
     analysis = analysed(campaign(effect=(-4, -4, -4)))
     assert (analysis.action, len(analysis.target.rows)) == ("none", 0)
     assert findings(analysis).headline.split(". ", 1)[1].startswith("Don’t make this offer")
+
+
+def test_where_nothing_is_recommended_no_next_round_is_spoken_of():
+    for effect in ((-4, -4, -4), (0, 0, 0)):
+        found = findings(analysed(campaign(effect=effect, cost=0.0, seed=5)))
+        assert not {"profit.round", "profit.each", "profit.p_loss"} & found.numbers.keys()
+        assert [card.name for card in cards(found)] == ["Profit a customer, if all get it"]
+
+
+def test_of_several_offers_the_open_one_is_named_and_each_has_its_share_of_the_doubt():
+    def value(low, value, high):
+        return Value(value=value, se=1.0, low=low, high=high, level=0.95, n=100)
+
+    sure_loss, open_one = value(-1.2, -0.9, -0.5), value(-2.7, -1.3, 0.1)
+    reach = {1: 1.0, 2: 1.0}
+    assert decide(sound=True, to_all={1: sure_loss, 2: open_one}, proof=None, reach=reach) == ("test", 2)
+    analysis = analysed(campaign(2000, arms=("first", "second"), effect=(0, 0, 0)))
+    assert {one.level for one in analysis.to_all.values()} == {0.95}
+
+
+def test_a_budget_goes_to_the_offer_that_earns_most_with_it():
+    """A gift of £10 earns £1.92 a customer and a letter of £0.10 £1.91: £1,000 reaches 100 customers or all."""
+    rng = np.random.default_rng(3)
+    arm = rng.choice(["control", "gift", "mail"], 9000)
+    frame = campaign(9000).assign(arm=arm, cost=0.0)
+    frame["margin"] = 20 + pd.Series(arm).map({"control": 0, "gift": 12.2, "mail": 2.1}) + rng.normal(0, 8, 9000)
+    settings = params(
+        arms={"gift": {"contact_cost": 10}, "mail": {"contact_cost": 0.1}},
+        budget=1000,
+        covariates=(),
+        outcomes=OUTCOMES[:1],
+    )
+    analysis = analysed(frame, settings)
+    assert (analysis.action, analysis.campaign.arms[analysis.arm]) == ("all", "mail")
+    assert len(analysis.target.rows) == 9000
+
+
+def test_a_ranking_of_few_groups_has_an_interval():
+    rng = np.random.default_rng(0)
+    for seed in range(10):
+        found = ranking(rng.normal(size=600), rng.normal(size=600), seed=seed, cluster=np.arange(600) % 6)
+        assert np.isfinite(found.autoc.se)
 
 
 def test_a_budget_binds_and_the_list_keeps_to_it():
