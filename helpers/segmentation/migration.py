@@ -11,14 +11,13 @@ import pandas as pd
 from helpers.reporting.figures import Figure, Theme, figure, percent_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
-from helpers.reporting.words import _, day, language, marked, number, percent
+from helpers.reporting.words import _, day, language, number, percent
+from helpers.segmentation.schemes import LAPSED, NEW, REACTIVATED
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from matplotlib.axes import Axes
-
-NEW, REACTIVATED, LAPSED = marked("New"), marked("Reactivated"), marked("Lapsed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +27,13 @@ class Migration(Result):
     Attributes:
         counts: Customers by segment before (rows, with New and Reactivated) and after (columns, with Lapsed).
         revenue: One row a segment before: `segment`, `customers`, `before`, `after` (net revenue of the same customers
-            in both windows), `moved`, `low`, `high`.
+            in both windows), `moved`, `low`, `high`; the last row is all of them.
         sizes: One row a segment after: `segment`, `before`, `frozen`, `requantiled` (customers).
         start: First date.
         end: Second date.
-        window_months: Length of the window before each date.
+        window_months: Length of the window before each date: what was asked for, or less where the log begins later.
+        months_asked: Length that was asked for.
+        thresholds_given: Whether the thresholds are the client's own, and not those of the earlier window.
         level: Coverage of the intervals.
     """
 
@@ -42,6 +43,8 @@ class Migration(Result):
     start: datetime
     end: datetime
     window_months: int
+    months_asked: int
+    thresholds_given: bool
     level: float
 
     @property
@@ -51,28 +54,32 @@ class Migration(Result):
 
     def numbers(self) -> dict[str, Number]:
         """Customers that came and went, and revenue that moved with those who were there before."""
+        if self.counts.empty:
+            return {}
         total = int(self.counts.to_numpy().sum())
         there = self.counts.drop(index=[NEW, REACTIVATED], errors="ignore")
         lapsed = int(there[LAPSED].sum()) if LAPSED in there else 0
         found = {
             "migration.new": Number(value=self._row(NEW), unit="customers", n=total, definition="migration.new"),
+            # Where the earlier window begins with the log, nobody can have been away for longer than it.
             "migration.reactivated": Number(
-                value=self._row(REACTIVATED), unit="customers", n=total, definition="migration.reactivated"
+                value=self._row(REACTIVATED) or (None if self.shortened else 0),
+                unit="customers",
+                n=total,
+                definition="migration.reactivated",
             ),
             "migration.lapsed": Number(value=lapsed, unit="customers", n=total, definition="migration.lapsed"),
         }
-        moved = self.revenue[self.revenue["segment"] == _("All who were there")]
-        if len(moved):
-            row = moved.iloc[0]
-            found["migration.moved_revenue"] = Number(
-                value=float(row["moved"]),
-                low=float(row["low"]),
-                high=float(row["high"]),
-                level=self.level,
-                unit=language().currency,
-                n=int(row["customers"]),
-                definition="migration.moved_revenue",
-            )
+        everyone = self.revenue.iloc[-1]
+        found["migration.moved_revenue"] = Number(
+            value=float(everyone["moved"]),
+            low=float(everyone["low"]),
+            high=float(everyone["high"]),
+            level=self.level,
+            unit=language().currency,
+            n=int(everyone["customers"]),
+            definition="migration.moved_revenue",
+        )
         return found
 
     def definitions(self) -> dict[str, Definition]:
@@ -99,7 +106,9 @@ class Migration(Result):
     def checks(self) -> list[Check]:
         """Whether every customer of either date is in the matrix exactly once."""
         if self.counts.empty:
-            message = _("The data hold no window before the period, so there is no migration to show.")
+            message = _(
+                "The data hold no window of a month or more before the period, so there is no migration to show."
+            )
             return [Check(id="migration.reconciles", status="warn", message=message)]
         after = self.sizes.set_index("segment")["frozen"]
         before = self.sizes.set_index("segment")["before"]
@@ -135,6 +144,7 @@ class Migration(Result):
     def revenue_table(self) -> Table:
         """Revenue that moved with the customers of each segment."""
         unit = language().currency
+        title = _("Revenue of the same customers, then and now")
         columns = {
             "segment": Column(label=_("Segment before")),
             "customers": Column(label=_("Customers"), kind="number"),
@@ -142,41 +152,68 @@ class Migration(Result):
             "after": Column(label=_("Later window, {currency}").format(currency=unit), kind="money"),
             "moved": Column(label=_("Difference"), kind="money", low="low", high="high"),
         }
+        if self.counts.empty:
+            return table(self.revenue, columns, title=title, foot=self.sentence().text)
         foot = _(
             "Customers who were in a low segment tend to be in a higher one later and the other way round, with nothing "
             "done (regression to the mean). Without a control group, a difference here is no effect of anything. "
             "Intervals at {level}."
         ).format(level=percent(self.level, digits=0))
         foot = f"{self._windows()} {foot}"
-        last = (len(self.revenue) - 1,) if len(self.revenue) else ()
-        return table(
-            _named(self.revenue),
-            columns,
-            title=_("Revenue of the same customers, then and now"),
-            foot=foot,
-            rows=len(self.revenue),
-            strong=last,
-        )
+        rows = len(self.revenue)
+        return table(_named(self.revenue), columns, title=title, foot=foot, rows=rows, strong=(rows - 1,))
 
     def _windows(self) -> str:
-        """How long both windows are, up to when, and whether they share months."""
-        told = _("Each window has {months} months, the earlier one up to {start}, the later one up to {end}.").format(
-            months=number(self.window_months), start=day(self.start), end=day(self.end)
-        )
-        if pd.Timestamp(self.end) - pd.DateOffset(months=self.window_months) >= pd.Timestamp(self.start):
-            return told
-        return f"{told} {_('They overlap: what lies in both counts in both.')}"
+        """How long both windows are, up to when, and what follows from their length."""
+        told = [
+            _("Each window has {months} months, the earlier one up to {start}, the later one up to {end}.").format(
+                months=number(self.window_months), start=day(self.start), end=day(self.end)
+            )
+        ]
+        if pd.Timestamp(self.end) - pd.DateOffset(months=self.window_months) < pd.Timestamp(self.start):
+            told.append(_("They overlap: what lies in both counts in both."))
+        same_day = (self.start.month, self.start.day) == (self.end.month, self.end.day)
+        if self.window_months % 12 and not same_day:
+            told.append(_("They are no whole years, so a season alone can make them differ."))
+        return " ".join([*told, *self._shortened()])
+
+    @property
+    def shortened(self) -> bool:
+        """Whether the windows are shorter than was asked for, since the log does not reach back so far."""
+        return self.window_months < self.months_asked
+
+    def _shortened(self) -> list[str]:
+        """Why the windows are shorter than was asked for, and what rests on that; nothing where they are not."""
+        if not self.shortened:
+            return []
+        told = _(
+            "{asked} months were asked for, but orders of identified customers before {start} go back only {months} whole "
+            "months: who came back after a longer pause cannot be told."
+        ).format(asked=number(self.months_asked), start=day(self.start), months=number(self.window_months))
+        if self.thresholds_given:
+            return [told]
+        return [told, _("The thresholds of that day rest on the shorter window too.")]
 
     def sentence(self) -> Sentence:
         """Came and went, in words."""
         if self.counts.empty:
-            return Sentence(text=_("The data hold no window before the period, so there is no migration to show."))
+            return Sentence(
+                text=_(
+                    "The data hold no window of a month or more before the period, so there is no migration to show."
+                )
+            )
         found = self.numbers()
+        message = _(
+            "From {start} to {end}: {new} customers were new, {back} came back who had no order in the whole window "
+            "before, and {lapsed} have none left in it."
+        )
+        if found["migration.reactivated"].value is None:
+            message = _(
+                "From {start} to {end}: {new} customers were new, and {lapsed} who were there before have no order left in the "
+                "whole window."
+            )
         return Sentence(
-            text=_(
-                "From {start} to {end}: {new} customers were new, {back} came back who had no order in the whole window "
-                "before, and {lapsed} have none left in it."
-            ).format(
+            text=message.format(
                 start=day(self.start),
                 end=day(self.end),
                 new=number(found["migration.new"].value),
@@ -234,6 +271,9 @@ class Migration(Result):
             axes.grid(axis="x", visible=True)
             percent_axis(axes.xaxis)
 
+        counted = _(
+            "n = {before} customers before, {now} now. Re-quantiled shares hide a decline of the whole base: read the dots."
+        ).format(before=number(total["before"]), now=number(total["frozen"]))
         columns = {
             "segment": Column(label=_("Segment")),
             "before": Column(label=_("Before"), kind="number"),
@@ -244,9 +284,7 @@ class Migration(Result):
             draw,
             title=self.sentence().text,
             subtitle=_("Share of customers in each segment, before and now, under the thresholds of the first date"),
-            foot=_(
-                "n = {before} customers before, {now} now. Re-quantiled shares hide a decline of the whole base: read the dots."
-            ).format(before=number(total["before"]), now=number(total["frozen"])),
+            foot=" ".join([counted, *self._shortened()]),
             alt=_("Dots: share of customers in each segment before and now"),
             data=table(_named(self.sizes), columns, title=_("Segment sizes"), rows=len(self.sizes)),
             height=1.4 + 0.32 * len(shown),

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from helpers.reporting.words import _
-from helpers.segmentation.migration import LAPSED, NEW, REACTIVATED, Migration
+from helpers.segmentation.migration import Migration
 from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
-from helpers.segmentation.schemes import RFM, prove_scheme
+from helpers.segmentation.schemes import LAPSED, NEW, REACTIVATED, RFM, prove_scheme
 from helpers.stats.bootstrap import percentile
 
 if TYPE_CHECKING:
@@ -33,11 +33,15 @@ def migration(
 ) -> Migration:
     """Moves between segments from `start` to `end`, each with the window of months before it.
 
+    Where the log begins within the earlier window, both windows are as many whole months as it holds before `start`: a
+    window that the log's beginning cuts holds less than one of the same length that it does not, so that revenue would
+    seem to grow and nobody could lapse or come back.
+
     Args:
         orders: One row an order or refund.
         start: First date.
         end: Second date.
-        window_months: Length of both windows.
+        window_months: Length of both windows, where the log reaches back so far.
         edges: Given thresholds; those of the customers at `start` where it is `None`.
         scheme: Codes by segment, or `None` for the kit's own partition.
         level: Coverage of the intervals.
@@ -46,16 +50,29 @@ def migration(
     """
     names = scheme or RFM
     segments = prove_scheme(names)
-    window = pd.DateOffset(months=window_months)
+    listed = list(names)
+    ever = customer_table(orders, as_of=start)
+    months = min(window_months, whole_months(ever["first_at"].min(), start))
+    told: dict[str, Any] = {
+        "start": start,
+        "end": end,
+        "window_months": months,
+        "months_asked": window_months,
+        "thresholds_given": edges is not None,
+        "level": level,
+    }
+    if months == 0:
+        return _nothing(told)
+    window = pd.DateOffset(months=months)
     earlier = customer_table(orders, as_of=start, since=(pd.Timestamp(start) - window).to_pydatetime())
     later = customer_table(orders, as_of=end, since=(pd.Timestamp(end) - window).to_pydatetime())
-    ever = customer_table(orders, as_of=start)
     known = set(ever.loc[ever["frequency"] > 0, "customer_id"])
     frozen = edges or thresholds(earlier)
     before = scored(earlier, frozen, segments).set_index("customer_id")
     after = scored(later, frozen, segments).set_index("customer_id")
+    if before.empty:
+        return _nothing(told)
     again = scored(later, thresholds(later), segments)
-    listed = list(names)
     sizes = pd.DataFrame(
         {
             "segment": listed,
@@ -64,10 +81,6 @@ def migration(
             "requantiled": [int((again["segment"] == name).sum()) for name in listed],
         }
     )
-    told: dict[str, Any] = {"start": start, "end": end, "window_months": window_months, "level": level}
-    if before.empty:
-        empty = pd.DataFrame(columns=["segment", "customers", "before", "after", "moved", "low", "high"])
-        return Migration(counts=pd.DataFrame(), revenue=empty, sizes=sizes, **told)
     everyone = before.index.union(after.index)
     origin = before["segment"].reindex(everyone)
     origin = origin.where(origin.notna(), [REACTIVATED if customer in known else NEW for customer in everyone])
@@ -78,6 +91,27 @@ def migration(
     spent = later.set_index("customer_id")["monetary"]
     revenue = _moved_revenue(before, spent, listed, level=level, seed=seed, replicates=replicates)
     return Migration(counts=counts.loc[rows, columns], revenue=revenue, sizes=sizes, **told)
+
+
+def whole_months(first: pd.Timestamp, start: datetime) -> int:
+    """How many whole months lie between the day of the first order and a later date.
+
+    Args:
+        first: The first order of any identified customer; not a time where there is none.
+        start: The later date.
+    """
+    if pd.isna(first):
+        return 0
+    date = pd.Timestamp(start)
+    months = 12 * (date.year - first.year) + date.month - first.month
+    return months if date - pd.DateOffset(months=months) >= first.normalize() else months - 1
+
+
+def _nothing(told: dict[str, Any]) -> Migration:
+    """No migration, since nobody was in a segment at the first date."""
+    revenue = pd.DataFrame(columns=["segment", "customers", "before", "after", "moved", "low", "high"])
+    sizes = pd.DataFrame(columns=["segment", "before", "frozen", "requantiled"])
+    return Migration(counts=pd.DataFrame(), revenue=revenue, sizes=sizes, **told)
 
 
 def _moved_revenue(

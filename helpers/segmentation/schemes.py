@@ -13,6 +13,8 @@ from helpers.reporting.words import marked
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+# Where migration puts customers who are in no segment at one of its dates.
+NEW, REACTIVATED, LAPSED = marked("New"), marked("Reactivated"), marked("Lapsed")
 CODES = tuple(f"{r}{fm}" for r, fm in product("12345", repeat=2))
 
 RFM: dict[str, tuple[str, ...]] = {

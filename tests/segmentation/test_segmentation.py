@@ -16,6 +16,7 @@ from helpers.params import ROOT
 from helpers.reporting.export import write_json
 from helpers.reporting.findings import Findings
 from helpers.segmentation import RFM, clusters, prove_scheme, scored, thresholds
+from helpers.segmentation.moves import whole_months
 from helpers.segmentation.profiles import is_personal
 from helpers.segmentation.topic import Params
 from helpers.study import Study
@@ -228,6 +229,100 @@ def test_migration_says_how_long_its_windows_are_and_whether_they_overlap(ledger
     assert "Each window has 6 months, the earlier one up to 1 Jan 2024, the later one up to" in apart
     assert "They overlap" not in apart
     assert "They overlap: what lies in both counts in both." in migrate(orders, months=12).revenue_table()._repr_html_()
+
+
+def monthly(first, months, **changes):
+    """Twelve customers with one order of 10 on the second of each month, or of other months by customer."""
+    every = [*pd.date_range(first, periods=months, freq="MS")]
+    return [
+        (f"c{place}", month + pd.Timedelta(days=1), 10.0)
+        for place in range(12)
+        for month in changes.get(f"c{place}", every)
+    ]
+
+
+def test_windows_of_migration_are_as_long_as_the_log_holds_whole_before_the_first_date(ledger):
+    # From January to December 2024: nine whole months before October, of which each of 12 customers fills each with 10.
+    rows = monthly("2024-01-01", 12, c0=[pd.Timestamp("2024-01-01"), pd.Timestamp("2024-03-01")])
+    rows.append((None, "2022-01-01", 99.0))  # a guest: nobody whom a window of identified customers would hold
+    rows.append(("c1", "2024-01-01", 1.0))
+    dates = {"start": datetime(2024, 10, 1), "end": datetime(2025, 1, 1), "window_months": 24}
+    moves = segmentation.migration(ledger(rows), **dates, edges=None, scheme=None, **SETTINGS)
+    assert (moves.window_months, moves.months_asked) == (9, 24)
+    everyone = moves.revenue.iloc[-1]
+    # 11 customers x 9 months x 10, with the 1 of January and the 20 of the customer who stopped in March.
+    assert (everyone["before"], everyone["after"]) == (11 * 90 + 21, 11 * 90)
+    numbers = moves.numbers()
+    assert numbers["migration.lapsed"].value == 1
+    # The earlier window is the whole log: nobody can have been away for longer.
+    assert numbers["migration.reactivated"].value is None
+    assert "came back" not in moves.sentence().text
+    told = "24 months were asked for, but orders of identified customers before 1 Oct 2024 go back only 9 whole months"
+    rests = "The thresholds of that day rest on the shorter window too."
+    for shown in (moves.revenue_table(), moves.figure()):
+        assert told in shown._repr_html_()
+        assert rests in shown._repr_html_()
+    assert "Each window has 9 months" in moves.revenue_table()._repr_html_()
+    edges = segmentation.Thresholds(recency=(1, 2, 3, 4), frequency=(1, 2, 3, 4), monetary=(1, 2, 3, 4))
+    given_edges = segmentation.migration(ledger(rows), **dates, edges=edges, scheme=None, **SETTINGS)
+    assert told in given_edges.revenue_table()._repr_html_()
+    assert rests not in given_edges.revenue_table()._repr_html_()
+
+
+def test_revenue_of_a_shop_that_stands_still_does_not_move_where_the_log_is_short(ledger):
+    # A year of steady orders at random, 45 days apart: the true difference of two windows of equal content is 0.
+    rng = np.random.default_rng(1)
+    rows = [
+        (f"c{place}", pd.Timestamp("2024-01-01") + pd.Timedelta(days=float(at)), float(rng.gamma(4, 10)))
+        for place in range(300)
+        for at in rng.uniform(0, 366, rng.poisson(366 / 45))
+    ]
+    moves = segmentation.migration(
+        ledger(rows),
+        start=datetime(2024, 10, 1),
+        end=datetime(2025, 1, 1),
+        window_months=24,
+        edges=None,
+        scheme=None,
+        **SETTINGS,
+    )
+    moved = moves.numbers()["migration.moved_revenue"]
+    assert moved.low < 0 < moved.high
+
+
+def test_without_a_whole_month_before_the_first_date_there_is_no_migration_and_no_count_of_zero(ledger):
+    moves = migrate(ledger(monthly("2024-01-01", 6)), start=datetime(2024, 1, 31))
+    told = "The data hold no window of a month or more before the period"
+    assert told in moves.sentence().text
+    assert told in moves.checks()[0].message
+    assert told in moves.figure()._repr_html_()
+    assert "Each window has" not in moves.figure()._repr_html_()
+    assert moves.numbers() == {}
+    assert migrate(ledger(monthly("2024-01-01", 6)), start=datetime(2024, 2, 2)).window_months == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "start", "months"),
+    [
+        ("2024-01-01 09:00", "2024-10-01", 9),
+        ("2024-01-02", "2024-10-01", 8),
+        ("2024-01-31", "2024-03-01", 1),
+        ("2024-02-29", "2024-03-31", 1),
+        ("2024-03-01", "2024-03-20", 0),
+    ],
+)
+def test_a_month_is_whole_from_the_day_of_the_first_order(first, start, months):
+    assert whole_months(pd.Timestamp(first), datetime.fromisoformat(start)) == months
+
+
+def test_windows_that_are_no_whole_years_may_differ_by_season_alone(ledger):
+    season = "no whole years, so a season alone can make them differ"
+    orders = ledger(random_rows(n=700))
+    assert season in migrate(orders, months=9).revenue_table()._repr_html_()
+    assert season not in migrate(orders, months=12).revenue_table()._repr_html_()
+    # A year apart, both hold the same months.
+    year = migrate(orders, months=9, start=datetime(2023, 7, 1))
+    assert season not in year.revenue_table()._repr_html_()
 
 
 def test_groups_by_value_are_not_called_as_segments_by_rfm_are(ledger):
