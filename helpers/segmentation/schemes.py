@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Where migration puts customers who are in no segment at one of its dates.
 NEW, REACTIVATED, LAPSED = marked("New"), marked("Reactivated"), marked("Lapsed")
+# What migration's tables call their rows and columns beside the segments, whatever the case of the letters.
+RESERVED = frozenset({NEW.lower(), REACTIVATED.lower(), LAPSED.lower(), "before", "n"})
 CODES = tuple(f"{r}{fm}" for r, fm in product("12345", repeat=2))
 
 RFM: dict[str, tuple[str, ...]] = {
@@ -36,8 +38,14 @@ def prove_scheme(scheme: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Segment by code, proved: each of the 25 codes belongs to exactly one segment.
 
     Raises:
-        ValueError: Codes that no segment has, that several have, or that do not exist; all of them are listed.
+        ValueError: Codes that no segment has, that several have, or that do not exist; all of them are listed. Or a
+            segment is called as migration calls rows or columns of its own.
     """
+    if taken := [segment for segment in scheme if segment.lower() in RESERVED]:
+        raise ValueError(
+            f"scheme has a segment called {', '.join(taken)}: migration calls rows and columns of its own New, Reactivated, "
+            "Lapsed, before and n; give it another name"
+        )
     owners: dict[str, list[str]] = {code: [] for code in CODES}
     unknown = []
     for segment, codes in scheme.items():

@@ -12,7 +12,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from helpers import segmentation
 from helpers.errors import ParamsError
-from helpers.params import ROOT
+from helpers.params import ROOT, load_params
 from helpers.reporting.export import write_json
 from helpers.reporting.findings import Findings
 from helpers.segmentation import RFM, clusters, prove_scheme, scored, thresholds
@@ -77,6 +77,32 @@ def test_params_prove_a_scheme_when_they_load():
         Params.model_validate({"scheme": {"All but one": [55]}})
     everyone = Params.model_validate({"scheme": {"Everyone": [int(code) for code in SEGMENTS]}})
     assert prove_scheme(everyone.scheme) == dict.fromkeys(SEGMENTS, "Everyone")
+
+
+@pytest.mark.parametrize("name", ["New", "Reactivated", "Lapsed", "new", "before", "n"])
+def test_a_segment_may_not_be_called_as_rows_and_columns_of_migration_are(name):
+    codes = [code for code in SEGMENTS if code != "51"]
+    with pytest.raises(ValueError, match=f"segment called {name}: migration calls"):
+        Params.model_validate({"scheme": {name: ["51"], "Rest": codes}})
+
+
+def test_a_refused_name_of_a_segment_is_told_with_its_file_and_key(params_folder):
+    codes = ", ".join(f'"{code}"' for code in SEGMENTS if code != "51")
+    folder = params_folder(
+        "acme",
+        f"""
+        client: acme
+        name: Acme
+        currency: GBP
+        locale: en_GB
+        timezone: Europe/London
+        data: {{tables: {{orders: {{from: DATA/orders.csv}}}}}}
+        segmentation: {{scheme: {{New: ["51"], Rest: [{codes}]}}}}
+        """,
+        orders__csv="order_id,customer_id,ordered_at,revenue\n1,a,2024-01-01,1\n",
+    )
+    with pytest.raises(ParamsError, match=r"acme.yaml: segmentation: .*segment called New"):
+        load_params("acme", folder=folder)
 
 
 share_of_one = st.sampled_from([0.0, 0.3, 0.5, 0.75, 0.79, 0.9, 1.0])
