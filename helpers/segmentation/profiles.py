@@ -108,14 +108,16 @@ def profiles(segments: pd.DataFrame, customers: ir.Table | None, *, below: int, 
         return Profiles(cells=pd.DataFrame(columns=names), suppressed=0, personal=(), below=below, level=level)
     attributes = customers.execute()
     personal = tuple(column for column in attributes.columns if column not in OWN and is_personal(attributes[column]))
-    joined = segments[["customer_id", "segment"]].merge(attributes, on="customer_id", how="left")
+    # Apart from the attributes, of which the client may call one `segment` as well.
+    joined = segments[["customer_id"]].merge(attributes, on="customer_id", how="left")
+    member = joined["customer_id"].map(segments.set_index("customer_id")["segment"])
     rows, suppressed = [], 0
     for column in attributes.columns:
         if column in OWN or column in personal or not 1 < attributes[column].nunique() <= MOST_VALUES:
             continue
         values = joined[column].astype("string").fillna(_("unknown"))
         base = values.value_counts(normalize=True)
-        for segment, part in values.groupby(joined["segment"]):
+        for segment, part in values.groupby(member):
             for value, count in part.value_counts().sort_index().items():
                 if count < below:
                     suppressed += 1

@@ -556,6 +556,18 @@ def test_a_profile_is_an_index_against_the_base_with_an_interval(profiled):
     assert "price_plan" not in profiled.table().html
 
 
+def test_a_clients_own_column_called_segment_is_compared_as_any_other():
+    names = [f"c{place}" for place in range(60)]
+    segments = pd.DataFrame({"customer_id": names, "segment": ["Best"] * 30 + ["Rest"] * 30})
+    # Of the 30 best, 20 are businesses; of the rest, 10: shares of 2/3 and 1/3 against a base of 1/2.
+    trade = ["B2B"] * 20 + ["B2C"] * 10 + ["B2B"] * 10 + ["B2C"] * 20
+    customers = ibis.memtable(pd.DataFrame({"customer_id": names, "segment": trade}))
+    cells = segmentation.profiles(segments, customers, below=5, level=0.95).cells
+    index = cells.set_index(["segment", "attribute", "value"])["index"]
+    assert index["Best", "segment", "B2B"] == pytest.approx(100 * (20 / 30) / (30 / 60))
+    assert index["Rest", "segment", "B2B"] == pytest.approx(100 * (10 / 30) / (30 / 60))
+
+
 def test_small_cells_are_suppressed_and_counted(profiled):
     assert "Tiny" not in set(profiled.cells["value"])
     assert profiled.suppressed == 1
