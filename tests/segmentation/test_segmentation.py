@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 
@@ -199,6 +200,26 @@ def test_segments_add_up_to_the_ledger_to_the_cent(ledger):
     assert result.apart["customers with refunds only"] == -4.44
     assert result.summary["customers"].sum() == len(result.customers)
     assert result.checks()[0].status == "pass"
+
+
+def test_rounding_of_large_sums_is_no_miss_and_an_order_that_is_missing_is_one(ledger):
+    # In rials a ledger of 10^12 is usual; doubles of that size are 0.0001 apart, and thousands of them are summed.
+    rng = np.random.default_rng(0)
+    rows = [
+        (f"c{place % 200}", "2024-01-01", float(amount)) for place, amount in enumerate(rng.gamma(2, 1e9, 500) / 1.09)
+    ]
+    result = run(ledger(rows))
+    assert result.ledger > 5e11
+    rounded = replace(result, ledger=result.ledger + 0.02).checks()[0]
+    assert rounded.status == "pass"
+    assert rounded.message.endswith("but for rounding of its sums.")
+    assert rounded.threshold == f"< {1e-9 * result.ledger:.3f}"
+    least = min(amount for _customer, _moment, amount in rows)
+    assert replace(result, ledger=result.ledger + least).checks()[0].status == "fail"
+    # In a small ledger a cent is a cent.
+    small = run(ledger(random_rows()))
+    assert small.checks()[0].threshold == "< 0.005"
+    assert replace(small, ledger=small.ledger + 0.01).checks()[0].status == "fail"
 
 
 def test_every_segment_has_shares_with_intervals(ledger):
