@@ -56,13 +56,22 @@ class Segmentation(Result):
 
     @property
     def best(self) -> pd.Series:
-        """The segment with the largest share of revenue."""
-        return self.summary.sort_values("share_revenue", ascending=False, kind="stable").iloc[0]
+        """The segment with the largest revenue."""
+        return self.summary.iloc[0]
+
+    @property
+    def shared(self) -> bool:
+        """Whether there is a net revenue of which segments can have shares."""
+        return float(self.summary["revenue"].sum()) > 0
 
     def headline(self) -> str:
         """Who carries the revenue."""
         if self.summary.empty:
             return _("No identified customer ordered in the window, so there is nothing to segment.")
+        if not self.shared:
+            return _(
+                "Net revenue of the customers in segments is not positive ({revenue}), so no segment has a share of it."
+            ).format(revenue=money(float(self.summary["revenue"].sum())))
         best = self.best
         return _("{segment} are {customers} of customers and carry {revenue} of net revenue ({low} to {high}).").format(
             segment=_(best["segment"]),
@@ -76,6 +85,8 @@ class Segmentation(Result):
         """The base, and the segment that carries most."""
         if self.summary.empty:
             return ()
+        if not self.shared:
+            return ("segments.customers", "segments.revenue")
         best = slug(self.best["segment"])
         return ("segments.customers", "segments.revenue", f"segment.{best}.customers", f"segment.{best}.share_revenue")
 
@@ -191,8 +202,8 @@ class Segmentation(Result):
         return table(names, columns, title=_("Segments"), foot=foot, rows=len(names), strong=(0,))
 
     def figure(self) -> Figure | Table:
-        """Share of customers beside share of revenue, segment by segment."""
-        if self.summary.empty:
+        """Share of customers beside share of revenue, segment by segment; the table where there are no shares to draw."""
+        if not self.shared:
             return self.table()
         shown = self.summary.iloc[::-1]
         best = self.best["segment"]

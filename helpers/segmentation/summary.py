@@ -10,7 +10,7 @@ from helpers.stats.intervals import wilson
 
 
 def summarise(customers: pd.DataFrame, names: list[str], *, level: float, seed: int, replicates: int) -> pd.DataFrame:
-    """One row a segment that has customers, the largest revenue first.
+    """One row a segment that has customers, the largest revenue first; no shares of a revenue that is not positive.
 
     Args:
         customers: With `segment`, `monetary`, `frequency` and `recency_days`.
@@ -44,7 +44,7 @@ def summarise(customers: pd.DataFrame, names: list[str], *, level: float, seed: 
                 "share_low": share.low,
                 "share_high": share.high,
                 "revenue": revenue,
-                "share_revenue": revenue / total if total else np.nan,
+                "share_revenue": revenue / total if total > 0 else np.nan,
                 "revenue_low": low[place],
                 "revenue_high": high[place],
                 "median_recency": float(part["recency_days"].median()),

@@ -222,6 +222,24 @@ def test_rounding_of_large_sums_is_no_miss_and_an_order_that_is_missing_is_one(l
     assert replace(small, ledger=small.ledger + 0.01).checks()[0].status == "fail"
 
 
+def test_no_segment_has_a_share_of_a_net_revenue_that_is_not_positive(ledger):
+    # 20 customers bring 10 each, 20 others 10 each less a refund of 30: 200 - 400 = -200, of which -400 is no 200 %.
+    rows = [
+        (f"{kind}{place}", f"2024-0{month}-01", 10.0) for kind, month in (("a", 3), ("b", 6)) for place in range(20)
+    ]
+    rows += [(f"a{place}", "2024-06-05", -30.0, "refund") for place in range(20)]
+    result = run(ledger(rows))
+    assert result.headline() == (
+        "Net revenue of the customers in segments is not positive (-£200), so no segment has a share of it."
+    )
+    assert result.summary["revenue"].tolist() == [200, -400]
+    assert result.summary["share_revenue"].isna().all()
+    shares = [number.value for key, number in result.numbers().items() if key.endswith("share_revenue")]
+    assert shares == [None, None]
+    assert set(result.cards()) == {"segments.customers", "segments.revenue"}
+    assert "200%" not in result.figure()._repr_html_()
+
+
 def test_every_segment_has_shares_with_intervals(ledger):
     summary = run(ledger(random_rows())).summary
     assert summary["share_customers"].sum() == pytest.approx(1)
