@@ -38,7 +38,7 @@ class Clusters(Result):
         k: Number of clusters of the best solution that was tried.
         silhouette: Of that solution.
         null: Largest silhouette that structureless data of the same spread reached.
-        jaccard: Bootstrap Jaccard stability of each cluster.
+        jaccard: Bootstrap Jaccard stability of each cluster, in the order of their labels.
         share_customers: Share of customers with enough orders to be clustered.
         stable: Whether the clusters are to be trusted.
     """
@@ -251,7 +251,13 @@ def _proved(
     rng: np.random.Generator,
 ) -> Clusters:
     """The best clustering of the points, put to proof on the sample."""
-    tried = {k: _stability(sample, k, rng) for k in range(2, most + 1)}
+    from scipy.optimize import linear_sum_assignment
+
+    bases: dict[int, NDArray] = {}
+    tried: dict[int, NDArray] = {}
+    for k in range(2, most + 1):
+        bases[k] = _kmeans(k, rng).fit_predict(sample)
+        tried[k] = _stability(sample, bases[k], k, rng)
     silhouettes = {k: _silhouette(sample, k, rng) for k in tried}
     # Among the solutions that resampling brings back, the one whose clusters stand furthest apart.
     held = [k for k, jaccard in tried.items() if min(jaccard) >= STABLE] or [max(tried, key=lambda k: min(tried[k]))]
@@ -264,7 +270,9 @@ def _proved(
     order = np.argsort(-np.bincount(model.labels_, minlength=k), kind="stable")
     rank = np.empty(k, int)
     rank[order] = np.arange(1, k + 1)
-    stable = min(jaccard) >= STABLE and silhouette > null
+    # Resampled was a solution of the sample: each cluster has the Jaccard of the one that holds the same customers.
+    same = linear_sum_assignment(_overlap(rank[model.predict(sample)] - 1, bases[k], k), maximize=True)[1]
+    stable = bool(min(jaccard) >= STABLE and silhouette > null)
     labels = pd.Series(rank[model.labels_] if stable else 0, index=found.index)
     return Clusters(
         labels=labels,
@@ -272,7 +280,7 @@ def _proved(
         k=k,
         silhouette=silhouette,
         null=null,
-        jaccard=tuple(sorted(jaccard, reverse=True)),
+        jaccard=tuple(float(value) for value in jaccard[same]),
         share_customers=share_customers,
         stable=stable,
     )
@@ -288,18 +296,21 @@ def standardised(found: pd.DataFrame) -> NDArray:
     return ((varied - varied.mean()) / varied.std(ddof=0)).to_numpy(float)
 
 
-def _stability(points: NDArray, k: int, rng: np.random.Generator) -> tuple[float, ...]:
-    """Mean Jaccard of each cluster with its best match over bootstrap samples."""
-    base = _kmeans(k, rng).fit_predict(points)
+def _stability(points: NDArray, base: NDArray, k: int, rng: np.random.Generator) -> NDArray:
+    """Mean Jaccard of each cluster of a solution with its best match over bootstrap samples."""
     total = np.zeros(k)
     for _resample in range(RESAMPLES):
         drawn = np.unique(rng.integers(0, len(points), len(points)))
-        other = _kmeans(k, rng).fit(points[drawn]).labels_
-        overlap = np.zeros((k, k))
-        np.add.at(overlap, (base[drawn], other), 1)
-        union = overlap.sum(1, keepdims=True) + overlap.sum(0, keepdims=True) - overlap
-        total += (overlap / np.maximum(union, 1)).max(axis=1)
-    return tuple(total / RESAMPLES)
+        total += _overlap(base[drawn], _kmeans(k, rng).fit(points[drawn]).labels_, k).max(axis=1)
+    return total / RESAMPLES
+
+
+def _overlap(one: NDArray, other: NDArray, k: int) -> NDArray:
+    """Jaccard of each cluster of one solution (rows) with each of another of the same points."""
+    both = np.zeros((k, k))
+    np.add.at(both, (one, other), 1)
+    either = both.sum(1, keepdims=True) + both.sum(0, keepdims=True) - both
+    return both / np.maximum(either, 1)
 
 
 def _silhouette(points: NDArray, k: int, rng: np.random.Generator) -> float:

@@ -512,6 +512,19 @@ def test_planted_clusters_are_recovered(k):
     assert adjusted_rand_score(label, found.labels) > 0.9
 
 
+def test_each_cluster_has_its_own_jaccard():
+    # The smallest is tight and far from two large ones that touch: resampling always finds it whole, and not them.
+    rng = np.random.default_rng(0)
+    wide = [rng.normal(centre, 0.55, (n, 2)) for centre, n in (((0, 3), 250), ((1.6, 3), 200))]
+    points = np.vstack([*wide, rng.normal((1, 6), 0.05, (60, 2))])
+    found = clusters(pd.DataFrame(points, columns=["channel: a", "channel: b"]), share_customers=1.0, most=3, seed=1)
+    assert found.stable
+    assert found.labels.iloc[-60:].eq(3).all()
+    assert found.jaccard[2] == pytest.approx(1)
+    assert max(found.jaccard[:2]) < 0.99
+    assert found.numbers()["clusters.jaccard"].value == min(found.jaccard)
+
+
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
 def test_noise_has_no_stable_segments_and_shows_none(kind):
     rng = np.random.default_rng(5)
