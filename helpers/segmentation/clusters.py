@@ -60,7 +60,9 @@ class Clusters(Result):
             "clusters.stable": Number(
                 value=self.k if self.stable else 0, unit="ratio", n=n, definition="clusters.stable"
             ),
-            "clusters.silhouette": Number(value=self.silhouette, unit="ratio", n=n, definition="clusters.silhouette"),
+            "clusters.silhouette": Number(
+                value=self.silhouette if self.jaccard else None, unit="ratio", n=n, definition="clusters.silhouette"
+            ),
             "clusters.jaccard": Number(value=worst, unit="ratio", n=n, definition="clusters.jaccard"),
         }
 
@@ -106,11 +108,13 @@ class Clusters(Result):
     def sentence(self) -> Sentence:
         """The verdict in words."""
         if not self.jaccard:
-            return Sentence(
-                text=_("Too few customers ordered three times or more ({n}) to look for behavioural clusters.").format(
-                    n=number(len(self.labels))
+            why = _("Too few customers ordered three times or more ({n}) to look for behavioural clusters.")
+            if len(self.labels) >= LEAST_CUSTOMERS:
+                why = _(
+                    "The {n} customers who ordered three times or more do not differ in what was measured, so there are no "
+                    "behavioural clusters to look for."
                 )
-            )
+            return Sentence(text=why.format(n=number(len(self.labels))))
         figures = {
             "k": number(self.k),
             "silhouette": number(self.silhouette, digits=2),

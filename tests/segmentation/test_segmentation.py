@@ -544,6 +544,17 @@ def test_few_customers_are_not_clustered():
     assert "Too few customers" in found.sentence().text
 
 
+def test_customers_who_do_not_differ_are_not_said_to_be_too_few():
+    alike = pd.DataFrame({"orders_a_month": np.ones(500), "aov": np.full(500, 20.0)})
+    found = clusters(alike, share_customers=1.0, most=4, seed=1)
+    assert found.sentence().text == (
+        "The 500 customers who ordered three times or more do not differ in what was measured, so there are no behavioural "
+        "clusters to look for."
+    )
+    # Nothing was clustered, so there is no silhouette, not one of 0.
+    assert found.numbers()["clusters.silhouette"].value is None
+
+
 def test_orders_of_no_known_channel_and_surcharges_leave_every_feature_a_number():
     rng = np.random.default_rng(1)
     frame = pd.DataFrame(
