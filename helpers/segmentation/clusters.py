@@ -11,6 +11,7 @@ import pandas as pd
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, number, percent
+from helpers.segmentation.distinct import CHANNEL, distinct, named, standardised
 from helpers.segmentation.structureless import STRUCTURELESS
 
 if TYPE_CHECKING:
@@ -144,14 +145,13 @@ class Clusters(Result):
         means.insert(1, "customers", self.labels.value_counts().sort_index().to_numpy())
         means["jaccard"] = list(self.jaccard)
         means["cluster"] = [number(cluster) for cluster in means["cluster"]]
-        labels = {"orders_a_month": _("Orders a month"), "aov": _("Order value"), "discount_share": _("Discount share")}
         columns = {"cluster": Column(label=_("Cluster")), "customers": Column(label=_("Customers"), kind="number")}
         for feature in self.features.columns:
-            kind = "money" if feature == "aov" else "decimal" if feature == "orders_a_month" else "share"
-            channel = _("Orders by {channel}").format(channel=feature.removeprefix("channel: "))
-            columns[feature] = Column(label=labels.get(feature, channel), kind=kind)  # type: ignore[arg-type]
+            label, kind = named(feature)
+            columns[feature] = Column(label=label, kind=kind)
         columns["jaccard"] = Column(label=_("Jaccard"), kind="decimal")
-        return table(means, columns, title=_("Behavioural clusters"), foot=self.sentence().text)
+        foot = f"{self.sentence().text} {distinct(self.features, self.labels)}"
+        return table(means, columns, title=_("Behavioural clusters"), foot=foot)
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
@@ -183,7 +183,7 @@ def features(orders: ir.Table, *, as_of: datetime, since: datetime | None) -> tu
         # One channel is what the others leave, so its share would say nothing new.
         channels = list(common["channel"].tail(4))[:-1] if len(common) > 1 else []
         # Of all orders: one of which the channel is not known came by none that is named.
-        sums |= {f"channel: {name}": window.count(where=window.channel == name) / window.count() for name in channels}
+        sums |= {f"{CHANNEL}{name}": window.count(where=window.channel == name) / window.count() for name in channels}
     if "discount" in window.columns:
         sums["discount"] = window.discount.fill_null(0.0).sum()
     frame = window.group_by("customer_id").agg(**sums).order_by("customer_id").execute().set_index("customer_id")
@@ -194,7 +194,7 @@ def features(orders: ir.Table, *, as_of: datetime, since: datetime | None) -> tu
         {"orders_a_month": (enough["orders"] - 1) / active.clip(lower=0.5), "aov": enough["revenue"] / enough["orders"]}
     )
     for name in channels:
-        found[f"channel: {name}"] = enough[f"channel: {name}"]
+        found[f"{CHANNEL}{name}"] = enough[f"{CHANNEL}{name}"]
     if "discount" in enough and (enough["discount"] > 0).any():
         given = enough["discount"].clip(lower=0)  # a surcharge is no discount
         found["discount_share"] = given / (enough["revenue"] + given)
@@ -222,7 +222,7 @@ def clusters(found: pd.DataFrame, *, share_customers: float, most: int, seed: in
     from sklearn import config_context
     from threadpoolctl import threadpool_limits
 
-    points = standardised(found)
+    points = standardised(found).to_numpy(float)
     rng = np.random.default_rng(seed)
     nothing = pd.Series(0, index=found.index)
     if len(points) < LEAST_CUSTOMERS or points.shape[1] == 0:
@@ -288,16 +288,6 @@ def _proved(
         share_customers=share_customers,
         stable=stable,
     )
-
-
-def standardised(found: pd.DataFrame) -> NDArray:
-    """Logs of amounts, shares as they are; each column with mean 0 and standard deviation 1, constant ones left out."""
-    frame = found.copy()
-    for column in frame.columns.intersection(["orders_a_month", "aov"]):
-        frame[column] = np.log(frame[column])
-    spread = frame.std(ddof=0)
-    varied = frame.loc[:, spread > 1e-12]  # noqa: PLR2004 - constant but for rounding
-    return ((varied - varied.mean()) / varied.std(ddof=0)).to_numpy(float)
 
 
 def _stability(points: NDArray, base: NDArray, k: int, rng: np.random.Generator) -> NDArray:

@@ -16,6 +16,7 @@ from helpers.errors import ParamsError
 from helpers.params import ROOT, load_params
 from helpers.reporting.export import write_json
 from helpers.reporting.findings import Findings
+from helpers.reporting.words import money, percent
 from helpers.segmentation import RFM, clusters, prove_scheme, scored, thresholds
 from helpers.segmentation.moves import whole_months
 from helpers.segmentation.profiles import is_personal
@@ -523,6 +524,32 @@ def test_each_cluster_has_its_own_jaccard():
     assert found.jaccard[2] == pytest.approx(1)
     assert max(found.jaccard[:2]) < 0.99
     assert found.numbers()["clusters.jaccard"].value == min(found.jaccard)
+
+
+def test_clusters_are_told_by_the_feature_in_which_they_differ_most_from_all_who_were_clustered():
+    # Two groups of 200 order by web nine times in ten and once in ten, at 60 each; 100 others differ by order value alone.
+    rng = np.random.default_rng(2)
+    groups = {0.9: (200, 60.0), 0.1: (200, 60.0), 0.5: (100, 600.0)}
+    found = pd.concat(
+        [
+            pd.DataFrame({"aov": value * rng.lognormal(0, 0.05, n), "channel: web": share + rng.normal(0, 0.02, n)})
+            for share, (n, value) in groups.items()
+        ],
+        ignore_index=True,
+    )
+    result = clusters(found, share_customers=1.0, most=4, seed=1)
+    assert result.stable
+    assert result.k == 3
+    web = found["channel: web"].groupby(result.labels).mean()
+    every = percent(found["channel: web"].mean())
+    told = result.table().html
+    assert percent(web[1]) != percent(web[2])
+    for cluster in (1, 2):
+        assert f"Cluster {cluster}: Orders by web {percent(web[cluster])} against {every}." in told
+    # (400 x 60 + 100 x 600) / 500 = 168.
+    value, mean = found["aov"].iloc[400:].mean(), found["aov"].mean()
+    assert mean == pytest.approx(168, rel=0.02)
+    assert f"Cluster 3: Order value {money(value)} against {money(mean)}." in told
 
 
 @pytest.mark.parametrize("kind", ["normal", "uniform"])
