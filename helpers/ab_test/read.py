@@ -5,11 +5,12 @@ Nothing is computed here; all of it is one Ibis expression that the engine runs 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import ibis
 
+from helpers.ab_test.clock import Clock, clock_of
 from helpers.ab_test.registration import Covariate, Metric, Test
 from helpers.data.dialects import as_number
 from helpers.data.held import keep
@@ -34,13 +35,14 @@ class Units:
     Attributes:
         test: As registered, or as proposed.
         rows: Every row of the experiment: `unit`, `variant`, `arm` (the variant before any were pooled), `group` (unit, or the
-            cluster that was randomised), `at` and `exposed`.
+            cluster that was randomised), `at`, `exposed`, and `since`: from when its outcomes of a log count.
         table: The same with `m<i>` (and `d<i>`, a ratio's denominator) of metric i, `x<j>` of covariate j, `g<k>` of segment k,
             and `day`, where rows are dated.
         variants: The control first.
         arms: What `variants` are made of: the variants as the table has them, before any were pooled.
         dated: Whether rows are.
         moments: Which of assigned_at and exposed_at the table has.
+        clock: From when outcomes of a log are counted.
     """
 
     test: Test
@@ -50,6 +52,7 @@ class Units:
     arms: tuple[str, ...]
     dated: bool
     moments: tuple[str, ...] = ()
+    clock: Clock = field(default_factory=Clock)
 
     @property
     def covariates(self) -> list[str]:
@@ -113,6 +116,10 @@ def units(
     arms = _arms(test, rows)
     table = rows.select(**made)
     table = table.filter(table["arm"].isin(arms))
+    clock = Clock()
+    if any(metric.source != "experiments" for metric in test.metrics):
+        clock = clock_of(table) if len(known) > 1 and len(arms) > 1 else clock
+        table = table.mutate(since=table["at"] if clock.from_assignment else table["exposed"].coalesce(table["at"]))
     table = _computed(test, table, {"orders": orders, "events": events}, observed_until)
     return Units(
         test=test,
@@ -122,6 +129,7 @@ def units(
         arms=arms,
         dated=bool(known),
         moments=tuple(known),
+        clock=clock,
     )
 
 
@@ -152,7 +160,7 @@ def _computed(
             table = _before(table, place, covariate, _log(logs, covariate))
     for place, metric in enumerate(test.metrics):
         if metric.source != "experiments":
-            table = _after_exposure(table, place, metric, _log(logs, metric), observed_until)
+            table = _afterwards(table, place, metric, _log(logs, metric), observed_until)
         if metric.scale == "log":
             value = table[f"m{place}"]
             # A value below zero has no place on this scale, and -1 is no logarithm that any other gets.
@@ -206,26 +214,27 @@ def _before(table: ir.Table, place: int, covariate: Covariate, log: ir.Table) ->
     return wide.mutate(**{name: wide["at"].notnull().ifelse(wide[name].fill_null(0.0), None)})
 
 
-def _after_exposure(
+def _afterwards(
     table: ir.Table, place: int, metric: Metric, log: ir.Table, observed_until: datetime | None
 ) -> ir.Table:
-    """The table with what each unit did from its exposure on, within the metric's window.
+    """The table with what each unit did from the clock's moment on, within the metric's window.
 
-    A unit without any order did nothing, which counts as zero; one whose window is not over yet has no value.
+    A unit without any order did nothing, which counts as zero; one whose window is not over yet, or of whom nobody knows
+    when it began, has no value.
     """
-    joined = _joined(table, log, metric, since="exposed")
+    joined = _joined(table, log, metric, since="since")
     inside = joined["moment"] >= joined["since"]
     if metric.window_days:
         inside &= joined["moment"] < joined["since"] + ibis.interval(days=metric.window_days)
     names = _names(place, metric)
     wide = _summed(table, joined.filter(inside), names)
-    over = ibis.literal(value=True)
+    known = wide["since"].notnull()
     if metric.window_days and observed_until is not None:
-        over = wide["exposed"] + ibis.interval(days=metric.window_days) <= ibis.literal(observed_until)
+        known &= wide["since"] + ibis.interval(days=metric.window_days) <= ibis.literal(observed_until)
     values = {name: wide[name].fill_null(0.0) for name in names}
     if metric.type == "proportion":
         values = {name: as_number(value > 0) for name, value in values.items()}
-    return wide.mutate(**{name: over.ifelse(value, None) for name, value in values.items()})
+    return wide.mutate(**{name: known.ifelse(value, None) for name, value in values.items()})
 
 
 def _measured(measured: Metric | Covariate, log: ir.Table) -> dict[str, Any]:

@@ -59,7 +59,8 @@ class Metric(Section):
         margin: Share of the control's value that a guardrail may lose.
         cap_quantile: Amounts beyond this quantile (of all variants together) count as that quantile.
         scale: `log` compares means of log(1 + value): typical values, which a few large ones do not decide.
-        window_days: Outcomes of so many days after exposure count; units whose days are not over are left out.
+        window_days: Outcomes of so many days after exposure count, or after assignment where exposure is not recorded; units
+            whose days are not over are left out.
         p: Of a quantile, .5 for the median.
         source: Table that the outcome is computed from.
         at: Column with the moment of the outcome, to be held against the assignment.

@@ -20,7 +20,8 @@ from helpers.ab_test.wording import (
     why_not,
 )
 from helpers.reporting.findings import Check, Decision, Definition, Number, Result
-from helpers.reporting.words import _, number
+from helpers.reporting.words import _, foreign, listing, number
+from helpers.stats.split import SRM_ALPHA
 
 if TYPE_CHECKING:
     from helpers.ab_test.analyse import Analysis
@@ -104,7 +105,7 @@ class TestFindings(Result):
     def checks(self) -> list[Check]:
         """Gates, then the plan, then each metric's p where the gates passed."""
         found = [self._gate(place) for place in range(len(self.analysis.gates))]
-        found += self._plan()
+        found += self._clock() + self._plan()
         # Behind a gate that failed no metric may be read, so none of its p-values can pass.
         judged = self.analysis.judged if self.analysis.sound else ()
         return found + [check for one in judged for check in self._metric(one)]
@@ -144,6 +145,33 @@ class TestFindings(Result):
             threshold=f">= {kept.gate.threshold}" if kept.gate.p is not None else f"<= {kept.gate.threshold:g}",
             message=message.format(**facts),
         )
+
+    def _clock(self) -> list[Check]:
+        """From when outcomes were counted, where exposure is recorded for some units only."""
+        test, clock = self.analysis.test, self.analysis.units.clock
+        if not clock.unexposed:
+            return []
+        text = (
+            _(
+                "{test}: the moment of exposure is missing for {split} units, not as often in each variant (p {p}). So outcomes "
+                "are counted from assignment for everyone: from another moment in one variant, they could not be compared."
+            )
+            if clock.from_assignment
+            else _(
+                "{test}: the moment of exposure is missing for {split} units; no difference between variants is seen (p {p}). "
+                "Their outcomes are counted from assignment, those of the others from exposure."
+            )
+        )
+        split = listing((f"{foreign(arm)} {number(lost)}" for arm, lost in clock.unexposed.items()), style="unit")
+        return [
+            Check(
+                id=f"{test.id}.exposure",
+                status="warn" if clock.from_assignment else "pass",
+                value=clock.p,
+                threshold=f">= {SRM_ALPHA}",
+                message=text.format(test=shown_test(test), split=split, p=small(clock.p)),
+            )
+        ]
 
     def _plan(self) -> list[Check]:
         one, test = self.analysis, self.analysis.test

@@ -1,0 +1,113 @@
+"""From when, and until when, outcomes are counted: the same for every arm, and the same whenever a period is read again."""
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from helpers import ab_test
+from tests.ab_test.pipe import findings, held, registered
+
+CONVERSION = {"name": "conversion", "type": "proportion", "from": "orders", "column": "orders", "role": "success"}
+
+
+def bought(frame, moments):
+    """One order of 50 for each unit that has a moment."""
+    some = moments.notna()
+    return pd.DataFrame(
+        {
+            "customer_id": frame["unit_id"][some],
+            "ordered_at": moments[some].astype("datetime64[us]"),
+            "revenue": 50.0,
+            "kind": "order",
+        }
+    )
+
+
+def alike(n=4000, seed=1):
+    """An A/A test: two arms, of which one in five orders a day after assignment, and their orders."""
+    rng = np.random.default_rng(seed)
+    frame = pd.DataFrame(
+        {
+            "experiment": "t",
+            "unit_id": [f"u{place}" for place in range(n)],
+            "variant": rng.choice(["control", "treatment"], n),
+            "assigned_at": pd.Timestamp("2024-03-01") + pd.to_timedelta(rng.integers(0, 28 * 24 * 60, n), unit="min"),
+        }
+    )
+    day_after = (frame["assigned_at"] + pd.Timedelta(days=1)).where(rng.random(n) < 0.2)
+    return frame.assign(exposed_at=frame["assigned_at"] + pd.Timedelta(minutes=5)), bought(frame, day_after)
+
+
+def read(frame, orders, *metrics, **options):
+    """The one test's analysis."""
+    table = held(frame)
+    log = table.get_backend().create_table("log", ibis.memtable(orders))
+    (one,) = ab_test.analyse(registered(metrics=list(metrics or [CONVERSION])), table, orders=log, **options)
+    return one
+
+
+def shares(one):
+    return [one.judged[0].effect.control, one.judged[0].effect.treatment]
+
+
+def converted(frame, orders, arm):
+    return frame[frame["variant"] == arm]["unit_id"].isin(orders["customer_id"]).mean()
+
+
+def exposure(one):
+    return [check for check in findings((one,)).checks if check.id == "t.exposure"]
+
+
+def test_a_control_that_has_no_exposure_has_its_orders_all_the_same():
+    """A control sees nothing new, so its exposure is often not recorded: with zero orders any treatment would win."""
+    frame, orders = alike()
+    frame.loc[frame["variant"] == "control", "exposed_at"] = pd.NaT
+    one = read(frame, orders)
+    assert shares(one) == pytest.approx([converted(frame, orders, arm) for arm in ("control", "treatment")])
+    assert one.answer == "dont_ship"
+    (check,) = exposure(one)
+    assert check.status == "warn"
+    lost = (frame["variant"] == "control").sum()
+    assert f"is missing for control {lost:,}, treatment 0 units, not as often in each variant" in check.message
+
+
+def test_both_arms_are_counted_from_assignment_where_exposure_is_missing_more_often_in_one():
+    """Orders between assignment and exposure would count for units without exposure alone: an effect of the record."""
+    frame, orders = alike()
+    frame["exposed_at"] = frame["assigned_at"] + pd.Timedelta(days=2)  # after the orders of all who order
+    frame.loc[(frame["variant"] == "control") & (frame.index % 2 == 0), "exposed_at"] = pd.NaT
+    one = read(frame, orders)
+    assert one.units.clock.from_assignment
+    assert shares(one) == pytest.approx([converted(frame, orders, arm) for arm in ("control", "treatment")])
+
+
+def test_a_unit_without_exposure_counts_from_assignment_where_as_many_lack_it_in_each_arm():
+    frame, orders = alike()
+    frame["exposed_at"] = frame["assigned_at"] + pd.Timedelta(days=2)
+    lost = np.random.default_rng(3).random(len(frame)) < 0.3
+    frame.loc[lost, "exposed_at"] = pd.NaT
+    one = read(frame, orders)
+    (check,) = exposure(one)
+    assert (check.status, check.value > 0.0005) == ("pass", True)
+    # Everyone orders before exposure, so that orders of those without one are all that count.
+    early = orders[orders["customer_id"].isin(frame["unit_id"][lost])]
+    assert shares(one) == pytest.approx([converted(frame, early, arm) for arm in ("control", "treatment")])
+
+
+@pytest.mark.parametrize("known", [1, 0])
+def test_exposure_that_is_known_of_everyone_or_of_no_one_is_not_told(known):
+    frame, orders = alike(400)
+    one = read(frame if known else frame.assign(exposed_at=pd.NaT), orders)
+    assert not exposure(one)
+    assert shares(one) == pytest.approx([converted(frame, orders, arm) for arm in ("control", "treatment")])
+
+
+def test_a_unit_of_which_no_moment_is_known_has_no_value():
+    """It is not one that did nothing: nobody knows from when its orders count."""
+    frame, orders = alike(400)
+    lost = frame.index % 40 == 0
+    frame.loc[lost, ["assigned_at", "exposed_at"]] = pd.NaT
+    one = read(frame, orders)
+    table = one.units.table.order_by("unit").to_pandas().set_index("unit")
+    assert set(table.index[table["m0"].isna()]) == set(frame["unit_id"][lost])
