@@ -144,7 +144,7 @@ def is_money(metric: Metric) -> bool:
     """Whether a metric is printed in the client's currency."""
     if metric.unit or metric.type in {"proportion", "count"}:
         return metric.unit == "money"
-    return any(word in metric.columns[0].lower() for word in MONEY)
+    return metric.counts is not None or any(word in metric.columns[0].lower() for word in MONEY)
 
 
 def _names(place: int, metric: Metric) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 # What `orders` gives a unit after exposure; `events` gives a count of any event by its name, and the sum of `value`.
 FROM_ORDERS = ("orders", "revenue")
+# What one of a metric is, where it is turned into money.
+Counts = Literal["revenue", "profit", "new_customers"]
 
 
 class Section(BaseModel):
@@ -65,6 +67,8 @@ class Metric(Section):
         source: Table that the outcome is computed from.
         at: Column with the moment of the outcome, to be held against the assignment.
         unit: How values are printed; `money` where the name says so.
+        counts: What one of it is, for what a roll-out is worth: `revenue`, of which the margin counts, `profit`, which counts as it
+            is, or `new_customers`, each at their lifetime value. Amounts are what their column's name says, unless given.
     """
 
     name: str = Field(pattern=NAME)
@@ -83,6 +87,7 @@ class Metric(Section):
     source: Literal["experiments", "orders", "events"] = Field(default="experiments", alias="from")
     at: str | None = None
     unit: Literal["money", "number"] | None = None
+    counts: Counts | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -92,6 +97,12 @@ class Metric(Section):
             raise ValueError(f"metric {self.name}: a {self.type} needs {wanted}, and nothing else to measure")
         if self.role == "guardrail" and not self.margin:
             raise ValueError(f"metric {self.name}: a guardrail needs a margin, such as -0.02: what it may lose at most")
+        if self.counts == "new_customers" and (self.type not in {"proportion", "count"} or self.better == "less"):
+            raise ValueError(
+                f"metric {self.name}: counts: new_customers is for a proportion or a count of which more is better"
+            )
+        if self.counts in {"revenue", "profit"} and (self.type != "mean" or self.scale == "log"):
+            raise ValueError(f"metric {self.name}: counts: {self.counts} is for a mean a unit on the linear scale")
         if self.source == "orders":
             for column in self.columns:
                 if column not in FROM_ORDERS:

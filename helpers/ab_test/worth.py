@@ -11,7 +11,7 @@ import pandas as pd
 
 from helpers.ab_test.belief import posterior_of, prior_of, prior_words
 from helpers.ab_test.estimate import compare
-from helpers.ab_test.read import is_money
+from helpers.ab_test.pricing import Price, price, unpriced_text
 from helpers.ab_test.shown import Shown
 from helpers.ab_test.shrink import winner
 from helpers.ab_test.wording import shown_metric, shown_test
@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from helpers.ab_test.bayes import Prior
     from helpers.ab_test.estimate import Effect
     from helpers.ab_test.judge import Judged
+    from helpers.ab_test.pricing import Reason
 
 MONTH = 365.25 / 12
 PER = 1000
+# Names in definitions of what a metric counts.
+KINDS = {"revenue": "monthly", "profit": "monthly_profit", "new_customers": "monthly_clv"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +43,12 @@ class Worth(Result):
     Attributes:
         rows: `id`, `name`, `reached` units a month, `raw`, `raw_low`, `raw_high`, `shrunk`, `shrunk_low`, `shrunk_high` in profit a
             month; `guessed` where the units a month are the test's own; `took`, what the test took in a month; `through` is
-            empty, or `clv` where new customers are counted at their lifetime value.
+            empty, or `clv` where new customers are counted at their lifetime value; `counts`, what one of the metric is.
         margin: Share of revenue that is margin.
         level: Coverage of the intervals.
         customers: Customers a month who order; infinite where that is not known.
         otherwise: What is said where no test is in money; nothing where there is no test.
+        unpriced: Which metrics are not turned into money, and why.
     """
 
     rows: pd.DataFrame
@@ -52,6 +56,7 @@ class Worth(Result):
     level: float
     customers: float = math.inf
     otherwise: str = ""
+    unpriced: str = ""
 
     def numbers(self) -> dict[str, Number]:
         """Raw and shrunk profit a month."""
@@ -65,24 +70,36 @@ class Worth(Result):
                     level=self.level,
                     unit=language().currency,
                     n=int(row["n"]),
-                    definition=f"ab_test.monthly.{part}",
+                    definition=f"ab_test.{KINDS[row['counts']]}.{part}",
                 )
         return found
 
     def definitions(self) -> dict[str, Definition]:
-        """What is multiplied with what."""
-        margin = percent(self.margin)
-        text = _(
-            "Difference a unit x units that a roll-out reaches x margin of {margin}; a month where traffic is known."
-        ).format(margin=margin)
-        drawn = _(
-            "Difference a unit x units that a roll-out reaches x margin of {margin}; a month where traffic is known. It is "
-            "drawn towards the prior, since a test that was picked for looking good overstates."
-        ).format(margin=margin)
-        return {
-            "ab_test.monthly.raw": Definition(name=_("Profit a month, raw"), text=text),
-            "ab_test.monthly.shrunk": Definition(name=_("Profit a month, shrunk"), text=drawn),
+        """What is multiplied with what, for each kind of metric that was turned into money."""
+        texts = self._multiplied()
+        drawn = _("It is drawn towards the prior, since a test that was picked for looking good overstates.")
+        found = {}
+        for counts, text in texts.items():
+            found[f"ab_test.{KINDS[counts]}.raw"] = Definition(name=_("Profit a month, raw"), text=text)
+            shrunk = Definition(name=_("Profit a month, shrunk"), text=f"{text} {drawn}")
+            found[f"ab_test.{KINDS[counts]}.shrunk"] = shrunk
+        return found
+
+    def _multiplied(self) -> dict[str, str]:
+        """What is multiplied with what, by what metrics count."""
+        texts = {
+            "revenue": _(
+                "Difference a unit x units that a roll-out reaches x margin of {margin}; a month where traffic is known."
+            ).format(margin=percent(self.margin)),
+            "profit": _(
+                "Difference a unit, which is profit already, x units that a roll-out reaches; a month where traffic is known."
+            ),
+            "new_customers": _(
+                "Difference a unit x units that a roll-out reaches x lifetime value of a new customer; a month where traffic is "
+                "known."
+            ),
         }
+        return {counts: texts[counts] for counts in dict.fromkeys(self.rows["counts"])}
 
     def checks(self) -> list[Check]:
         """Whether units a month that nobody registered are more than the client's customers."""
@@ -109,7 +126,7 @@ class Worth(Result):
     def sentence(self) -> Sentence | Shown:
         """What to expect of the first."""
         if self.rows.empty:
-            return Shown(parts=(), otherwise=self.otherwise)
+            return Shown(parts=(), otherwise=" ".join(part for part in (self.otherwise, self.unpriced) if part))
         row = self.rows.iloc[0]
         text = (
             _(
@@ -152,7 +169,7 @@ class Worth(Result):
         foot = _("{level} intervals. {how} Prior of the lift: {priors}.").format(
             priors=clauses(dict.fromkeys(self.rows["prior"])),
             level=percent(self.level, digits=0),
-            how=self.definitions()["ab_test.monthly.raw"].text,
+            how=" ".join(self._multiplied().values()),
         )
         said = self.rows[
             self.rows["monthly"].astype(bool) & ~self.rows["guessed"].astype(bool) & self.rows["took"].notna()
@@ -162,6 +179,7 @@ class Worth(Result):
                 "{test}: units a month as registered (eligible_per_month); while it ran, the test took in {took} a month."
             )
             foot += " " + reach.format(test=row["test"], took=number(row["took"]))
+        foot += " " * bool(self.unpriced) + self.unpriced
         return table(self.rows, columns, title=_("What a roll-out would bring"), foot=foot, rows=30)
 
 
@@ -183,33 +201,31 @@ def worth(
         margin: Share of revenue that is margin.
         level: Coverage of the intervals.
         new_customer: The table of that name of the CLV findings, where there is one: `month`, `value` (cumulative margin of a new
-            customer), `low`, `high`. Its last month is what each customer counts whom the treatment converts.
+            customer), `low`, `high`. Its last month is what each new customer counts, in metrics that count those.
         orders: Kept orders, whose customers a month the test's own traffic is held against.
         until: First moment after the last month of these.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    without: list[tuple[str, str, Reason]] = []
     for one in analyses:
         if not one.sound or not one.test.registered:
             continue
         for own in one.judged:
-            metric = own.cell.metric
-            if own.cell.variant != one.variant or own.cell.pair.reason or metric.role == "guardrail":
+            if own.cell.variant != one.variant or own.cell.pair.reason:
                 continue
-            if is_money(metric) and metric.type == "mean" and metric.scale == "linear":
-                rows.append(_row(one, own, analyses, value=margin, level=level))
-            elif (
-                metric.type == "proportion"
-                and metric.role == "success"
-                and new_customer is not None
-                and len(new_customer)
-            ):
-                last = new_customer.sort_values("month").iloc[-1]
-                half = float(last["high"] - last["low"]) / 2
-                rows.append(_row(one, own, analyses, value=float(last["value"]), level=level, through="clv", half=half))
+            found = price(own.cell.metric, margin=margin, new_customer=new_customer)
+            if isinstance(found, Price):
+                rows.append(_row(one, own, analyses, price=found, level=level))
+            elif found:
+                without.append((shown_test(one.test), _named(one, own), found))
+    # A share is no missing amount: where the test's amounts are told, nothing more need be said of it.
+    priced = {row["test"] for row in rows}
+    told = [(name, reason) for test, name, reason in without if reason != "uncounted" or test not in priced]
     columns = [
         "id",
         "name",
         "through",
+        "counts",
         "n",
         "reached",
         "monthly",
@@ -226,6 +242,7 @@ def worth(
         level=level,
         customers=math.inf if orders is None or until is None else ordering(orders, until),
         otherwise=none,
+        unpriced=unpriced_text(told),
     )
 
 
@@ -244,27 +261,25 @@ def reached(one: Analysis) -> float:
     return float(monthly * test.rollout)
 
 
-def _row(
-    one: Analysis,
-    own: Judged,
-    analyses: tuple[Analysis, ...],
-    *,
-    value: float,
-    level: float,
-    through: str = "",
-    half: float = 0.0,
-) -> dict[str, Any]:
-    """Raw and shrunk money of one metric; `half` is half the interval of the value that a unit counts."""
+def _named(one: Analysis, own: Judged) -> str:
+    """A test's metric as a reader sees it."""
+    return _("{test}, {metric}").format(test=shown_test(one.test), metric=shown_metric(own.cell.metric).lower())
+
+
+def _row(one: Analysis, own: Judged, analyses: tuple[Analysis, ...], *, price: Price, level: float) -> dict[str, Any]:
+    """Raw and shrunk money of one metric."""
     effect = compare(own.cell.pair, alpha=1 - level)
     units = reached(one)
     prior = prior_of(one, own.cell.metric.name, analyses)
-    name = (
-        _("{test}, {metric}, each new customer at their lifetime value") if through else _("{test}, {metric}")
-    ).format(test=shown_test(one.test), metric=shown_metric(own.cell.metric).lower())
+    new = price.counts == "new_customers"
+    name = _("{test}, {metric}, each new customer at their lifetime value")
+    name = name.format(test=shown_test(one.test), metric=shown_metric(own.cell.metric).lower())
+    measured = (float(effect.difference.value or 0.0), effect.difference.low, effect.difference.high)
     return {
         "id": f"{one.test.id}.{own.cell.key}",
-        "name": name,
-        "through": through,
+        "name": name if new else _named(one, own),
+        "through": "clv" if new else "",
+        "counts": price.counts,
         "n": effect.n_control + effect.n_treatment,
         "reached": units,
         "monthly": bool(one.test.eligible_per_month or one.profile.days),
@@ -272,16 +287,8 @@ def _row(
         "took": one.profile.units / one.profile.days * MONTH if one.profile.days else math.nan,
         "test": shown_test(one.test),
         "prior": prior_words(shown_test(one.test), prior),
-        **_ends(
-            "raw",
-            float(effect.difference.value or 0.0),
-            effect.difference.low,
-            effect.difference.high,
-            units,
-            value,
-            half,
-        ),
-        **_ends("shrunk", *_shrunk(own, effect, prior, level=level), units, value, half),
+        **_ends("raw", *measured, units, price),
+        **_ends("shrunk", *_shrunk(own, effect, prior, level=level), units, price),
     }
 
 
@@ -303,13 +310,9 @@ def _shrunk(own: Judged, effect: Effect, prior: Prior, *, level: float) -> tuple
     return drawn.value, drawn.low, drawn.high
 
 
-def _ends(
-    part: str, effect: float, low: float, high: float, units: float, value: float, half: float
-) -> dict[str, float]:
+def _ends(part: str, effect: float, low: float, high: float, units: float, price: Price) -> dict[str, float]:
     """An effect in money; what is uncertain of the effect and of a unit's value adds up as independent errors do."""
-    below, above = (math.hypot((effect - end) * value, effect * half) for end in (low, high))
-    return {
-        part: units * effect * value,
-        f"{part}_low": units * (effect * value - below),
-        f"{part}_high": units * (effect * value + above),
-    }
+    value = effect * price.value
+    lowest, highest = sorted((low * price.value, high * price.value))
+    below, above = (math.hypot(end - value, effect * price.half) for end in (lowest, highest))
+    return {part: units * value, f"{part}_low": units * (value - below), f"{part}_high": units * (value + above)}

@@ -273,7 +273,8 @@ def test_units_a_month_that_nobody_registered_are_held_against_the_customers_who
 
 
 def test_new_customers_count_at_their_lifetime_value_where_it_is_known():
-    tests = analysed(units(6000, lift=0.1), registered(eligible_per_month=1000))
+    acquired = CONVERSION[0] | {"counts": "new_customers"}
+    tests = analysed(units(6000, lift=0.1), registered(eligible_per_month=1000, metrics=[acquired, METRICS[1]]))
     curve = pd.DataFrame({"month": [0, 24], "value": [20.0, 60.0], "low": [19.0, 50.0], "high": [21.0, 70.0]})
     rows = ab_test.worth(tests, margin=0.4, new_customer=curve).rows
     row = rows[rows["through"] == "clv"].iloc[0]

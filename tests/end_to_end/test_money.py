@@ -84,7 +84,7 @@ def test_tests_and_offers_use_the_lifetime_values_that_the_same_run_has_found_an
     with (params / "acme.yaml").open("a") as file:
         file.write(
             "ab_test:\n  replays: 100\n  tests:\n    - id: landing\n      planned_n: 6000\n      eligible_per_month: 1000\n"
-            "      metrics: [{name: conversion, type: proportion, column: converted, role: success}]\n"
+            "      metrics: [{name: conversion, type: proportion, column: converted, role: success, counts: new_customers}]\n"
             "upsell_lift:\n  covariates: [region]\n"
             "  outcomes: [{name: margin, column: margin, type: spend, role: profit, worth: 1}]\n"
         )
