@@ -26,6 +26,8 @@ CONTROLS = ("control", "none", "holdout", "baseline", "a", "old", "no")
 MONEY = ("revenue", "spend", "sales", "amount", "profit", "margin", "value")
 MOST_PROPOSED = 8
 NO_LOGARITHM = -1.0
+# Column of the moment in each log.
+MOMENTS = {"orders": "ordered_at", "events": "occurred_at"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,7 @@ def units(
         experiments: Kept rows of the contract's table.
         orders: Kept orders, for outcomes that are computed from them.
         events: Kept events.
-        until: Units that came later are left out: the test as it stood then.
+        until: Units, exposures, orders and events that came later are left out: the test as it stood then.
         observed_until: First moment that orders and events do not reach.
     """
     rows = experiments.filter(experiments.experiment == test.name_in_table)
@@ -104,7 +106,8 @@ def units(
     made["group"] = rows[test.cluster].cast("string") if test.cluster else made["unit"]
     if at is not None:
         made["at"] = at
-        made["exposed"] = known.get("exposed_at", at)
+        exposed = known.get("exposed_at", at)
+        made["exposed"] = exposed if until is None else (exposed < ibis.literal(until)).ifelse(exposed, None)
         made["day"] = at.date()
     made |= {f"x{place}": as_number(rows[name]) for place, name in enumerate(test.covariates) if isinstance(name, str)}
     made |= {f"g{place}": rows[name].cast("string") for place, name in enumerate(test.segments)}
@@ -120,7 +123,11 @@ def units(
     if any(metric.source != "experiments" for metric in test.metrics):
         clock = clock_of(table) if len(known) > 1 and len(arms) > 1 else clock
         table = table.mutate(since=table["at"] if clock.from_assignment else table["exposed"].coalesce(table["at"]))
-    table = _computed(test, table, {"orders": orders, "events": events}, observed_until)
+    logs = {"orders": orders, "events": events}
+    if until is not None:
+        logs = {name: _before_moment(log, name, until) for name, log in logs.items()}
+        observed_until = until if observed_until is None else min(until, observed_until)
+    table = _computed(test, table, logs, observed_until)
     return Units(
         test=test,
         rows=table,
@@ -181,6 +188,11 @@ def _arms(test: Test, rows: ir.Table) -> tuple[str, ...]:
     return (test.control, *dict.fromkeys(name for name in (*wanted, *pooled) if name != test.control))
 
 
+def _before_moment(log: ir.Table | None, name: str, until: datetime) -> ir.Table | None:
+    """What a log held at a moment."""
+    return None if log is None else log.filter(log[MOMENTS[name]] < ibis.literal(until))
+
+
 def _log(logs: Mapping[str, ir.Table | None], measured: Metric | Covariate) -> ir.Table:
     log = logs[measured.source]
     if log is None:
@@ -190,9 +202,8 @@ def _log(logs: Mapping[str, ir.Table | None], measured: Metric | Covariate) -> i
 
 def _joined(table: ir.Table, log: ir.Table, measured: Metric | Covariate, *, since: str) -> ir.Table:
     """Each unit's rows of the log, with the moment that its window is counted from."""
-    moment = "ordered_at" if measured.source == "orders" else "occurred_at"
     log = log.filter(log["customer_id"].notnull())
-    log = log.select(unit=log["customer_id"], moment=log[moment], **_measured(measured, log))
+    log = log.select(unit=log["customer_id"], moment=log[MOMENTS[measured.source]], **_measured(measured, log))
     return table.select("unit", since=table[since]).distinct().inner_join(log, "unit")
 
 

@@ -1,5 +1,7 @@
 """From when, and until when, outcomes are counted: the same for every arm, and the same whenever a period is read again."""
 
+from datetime import datetime
+
 import ibis
 import numpy as np
 import pandas as pd
@@ -111,3 +113,53 @@ def test_a_unit_of_which_no_moment_is_known_has_no_value():
     one = read(frame, orders)
     table = one.units.table.order_by("unit").to_pandas().set_index("unit")
     assert set(table.index[table["m0"].isna()]) == set(frame["unit_id"][lost])
+
+
+def test_what_was_ordered_after_the_period_changes_nothing_of_it():
+    """A promotion in August, months after the period, reaches more of the treated: March is told as it stood in March."""
+    frame, orders = alike()
+    end = datetime(2024, 4, 1)
+    late = frame.sample(frac=0.1, random_state=1).query("variant == 'treatment'")
+    more = bought(late, pd.Series(pd.Timestamp("2024-08-01"), index=late.index))
+    before = read(frame, orders, until=end, observed_until=end)
+    after = read(frame, pd.concat([orders, more]), until=end, observed_until=datetime(2024, 9, 1))
+    assert shares(after) == shares(before)
+    assert shares(after) == pytest.approx([converted(frame, orders, arm) for arm in ("control", "treatment")])
+    # Read at the end of August, the same test has them.
+    assert shares(read(frame, pd.concat([orders, more]), observed_until=datetime(2024, 9, 1)))[1] > shares(before)[1]
+
+
+def test_a_window_that_is_not_over_at_the_end_of_the_period_has_no_value_then():
+    """Its units have one when a later period is read, which must not make this one another."""
+    frame, orders = alike()
+    window = CONVERSION | {"window_days": 7}
+    end = datetime(2024, 3, 25)
+    early = frame["exposed_at"] + pd.Timedelta(days=7) <= pd.Timestamp(end)
+    for seen in (end, datetime(2024, 9, 1)):
+        one = read(frame, orders, window, until=end, observed_until=seen)
+        assert one.judged[0].effect.n_control == (early & (frame["variant"] == "control")).sum()
+
+
+def test_an_exposure_after_the_period_had_not_happened_in_it():
+    """Such units count from assignment then, as they did when the period was read for the first time."""
+    frame, orders = alike()
+    end = datetime(2024, 3, 20)
+    later = frame["exposed_at"].where(frame.index % 3 != 0, pd.Timestamp("2024-05-01"))
+    first = later.where(later < pd.Timestamp(end))
+    found = [shares(read(frame.assign(exposed_at=each), orders, until=end)) for each in (first, later)]
+    assert found[0] == found[1]
+
+
+def test_events_after_the_period_are_cut_too():
+    frame, orders = alike()
+    log = orders.rename(columns={"ordered_at": "occurred_at"}).assign(source="web", event="view", value=1.0)
+    log = log.drop(columns=["revenue", "kind"])
+    table = held(frame)
+    views = {"name": "views", "type": "count", "from": "events", "column": "view", "role": "success"}
+    settings, end = registered(metrics=[views]), datetime(2024, 3, 15)
+    ends = []
+    for name, rows in {"then": log[log["occurred_at"] < pd.Timestamp(end)], "now": log}.items():
+        events = table.get_backend().create_table(name, ibis.memtable(rows))
+        (one,) = ab_test.analyse(settings, table, events=events, until=end)
+        ends.append(shares(one))
+    assert ends[0] == ends[1]
