@@ -82,6 +82,7 @@ def analyse(
     observed_until: datetime | None = None,
     ledger: Path | None = None,
     seed: int = 1,
+    timezone: str = "UTC",
 ) -> tuple[Analysis, ...]:
     """Analyse every test.
 
@@ -94,6 +95,7 @@ def analyse(
         observed_until: First moment that orders and events do not reach.
         ledger: File that keeps the looks across runs.
         seed: Of permutations.
+        timezone: Zone of the client.
 
     Raises:
         ParamsError: A test names what the table lacks.
@@ -105,7 +107,15 @@ def analyse(
         return ()
     found = []
     for test in registered(settings, experiments):
-        read = units(test, experiments, orders=orders, events=events, until=until, observed_until=observed_until)
+        read = units(
+            test,
+            experiments,
+            orders=orders,
+            events=events,
+            until=until,
+            observed_until=observed_until,
+            timezone=timezone,
+        )
         counted = profile(read)
         if until is not None and not counted.units:
             continue  # not yet begun

@@ -1,10 +1,15 @@
-"""Clock: the moment that a unit's outcomes are counted from, which has to be the same kind of moment in every arm."""
+"""Clock: moments of outcomes on the client's clock, and the moment that a unit's outcomes are counted from.
+
+That one has to be of the same kind in every arm.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from helpers.data.typed import as_moment
+from helpers.errors import DataError
 from helpers.stats.split import SRM_ALPHA
 
 if TYPE_CHECKING:
@@ -50,3 +55,26 @@ def clock_of(table: ir.Table) -> Clock:
         return Clock()
     p = float(chi2_contingency(list(found.values())).pvalue)
     return Clock(unexposed={arm: row[0] for arm, row in found.items()}, p=p)
+
+
+def moment_of(rows: ir.Table, column: str, *, timezone: str, key: str) -> ir.TimestampValue:
+    """A column with the moments of outcomes, as the naive time of the client's clocks, which assignment is told in.
+
+    Args:
+        rows: Rows of the test.
+        column: Its name.
+        timezone: Zone of the client.
+        key: Test and metric, for the message.
+
+    Raises:
+        DataError: Texts are not moments: then nobody could say whether an outcome is older than the assignment.
+    """
+    said = rows[column]
+    moment = as_moment(said, timezone=timezone)
+    if said.type().is_string():
+        odd = rows.filter((said.strip() != "") & moment.isnull()).select(said=said)
+        if first := odd.limit(1).to_pyarrow().to_pylist():
+            raise DataError(
+                f"{key}: {column} holds {first[0]['said']!r}, and a moment reads 2024-05-31 or 2024-05-31 14:30:00"
+            )
+    return moment

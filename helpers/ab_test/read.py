@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ibis
 
-from helpers.ab_test.clock import Clock, clock_of
+from helpers.ab_test.clock import Clock, clock_of, moment_of
 from helpers.ab_test.registration import Covariate, Metric, Test
 from helpers.data.dialects import as_number
 from helpers.data.held import keep
@@ -84,6 +84,7 @@ def units(
     events: ir.Table | None = None,
     until: datetime | None = None,
     observed_until: datetime | None = None,
+    timezone: str = "UTC",
 ) -> Units:
     """The units of one test.
 
@@ -94,6 +95,10 @@ def units(
         events: Kept events.
         until: Units, exposures, orders and events that came later are left out: the test as it stood then.
         observed_until: First moment that orders and events do not reach.
+        timezone: Zone of the client, in which assignment is told.
+
+    Raises:
+        DataError: A column with the moments of outcomes holds something else.
     """
     rows = experiments.filter(experiments.experiment == test.name_in_table)
     known = {name: rows[name] for name in ("assigned_at", "exposed_at") if name in rows.columns}
@@ -113,7 +118,8 @@ def units(
     made |= {f"g{place}": rows[name].cast("string") for place, name in enumerate(test.segments)}
     for place, metric in enumerate(test.metrics):
         if metric.at:
-            made[f"o{place}"] = rows[metric.at].cast("timestamp")
+            key = f"ab_test {test.id}, metric {metric.name}"
+            made[f"o{place}"] = moment_of(rows, metric.at, timezone=timezone, key=key)
         if metric.source == "experiments":
             made |= dict(zip(_names(place, metric), (as_number(rows[name]) for name in metric.columns), strict=True))
     arms = _arms(test, rows)

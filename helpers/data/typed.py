@@ -134,6 +134,16 @@ def _typed_value(
     return moment.date() if kind == "date" else moment
 
 
+def as_moment(value: ir.Value, *, timezone: str) -> ir.TimestampValue:
+    """A column that the contract does not name, as the contract's moments are; NULL where it holds no moment.
+
+    Args:
+        value: The source's column.
+        timezone: Zone of the client: naive times are taken as local, times with an offset are moved to it.
+    """
+    return _moment(value, _text(value), timezone)
+
+
 def _moment(value: ir.Value, text: ir.StringValue, timezone: str) -> ir.TimestampValue:
     if value.type().is_timestamp():
         zoned = value.type().timezone

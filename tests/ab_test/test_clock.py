@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from helpers import ab_test
+from helpers.errors import DataError
 from tests.ab_test.pipe import findings, held, registered
 
 CONVERSION = {"name": "conversion", "type": "proportion", "from": "orders", "column": "orders", "role": "success"}
@@ -163,3 +164,57 @@ def test_events_after_the_period_are_cut_too():
         (one,) = ab_test.analyse(settings, table, events=events, until=end)
         ends.append(shares(one))
     assert ends[0] == ends[1]
+
+
+ZONES = pytest.mark.parametrize("zone", ["Asia/Ho_Chi_Minh", "Europe/London", "America/New_York"])
+
+
+def dated(zone, *, hours, text):
+    """Gate of a test whose outcomes come so many hours after assignment; they are told in UTC, assignment in the client's zone."""
+    n = 400
+    at = pd.Timestamp("2024-03-01", tz="UTC") + pd.to_timedelta(np.arange(n), unit="h")
+    outcome = at + pd.Timedelta(hours=hours)
+    frame = pd.DataFrame(
+        {
+            "experiment": "t",
+            "unit_id": [f"u{place}" for place in range(n)],
+            "variant": np.where(np.arange(n) % 2, "control", "treatment"),
+            "assigned_at": at.tz_convert(zone).tz_localize(None).astype("datetime64[us]"),
+            "converted": 1.0 * (np.arange(n) % 3 == 0),
+            "converted_at": outcome.strftime("%Y-%m-%dT%H:%M:%SZ") if text else outcome.astype("datetime64[us, UTC]"),
+        }
+    )
+    table = ibis.duckdb.connect().create_table("experiments", ibis.memtable(frame))
+    metric = {
+        "name": "conversion",
+        "type": "proportion",
+        "column": "converted",
+        "at": "converted_at",
+        "role": "success",
+    }
+    (one,) = ab_test.analyse(registered(metrics=[metric]), table, timezone=zone)
+    return next(kept.gate for kept in one.gates if kept.id == "outcome_before.conversion")
+
+
+@pytest.mark.parametrize("text", [False, True])
+@ZONES
+def test_moments_of_outcomes_are_on_the_clients_clock_as_assignment_is(zone, text):
+    """An hour after assignment is an hour after it in Hanoi and New York; an hour before it is never after it."""
+    assert dated(zone, hours=1, text=text).passed
+    assert dated(zone, hours=-1, text=text).count == 400
+
+
+def test_a_moment_that_cannot_be_read_is_an_error_that_shows_it():
+    frame, _orders = alike(100)
+    frame = frame.assign(converted=1.0, converted_at="31.05.2024")
+    metric = {
+        "name": "conversion",
+        "type": "proportion",
+        "column": "converted",
+        "at": "converted_at",
+        "role": "success",
+    }
+    with pytest.raises(
+        DataError, match=r"t, metric conversion: converted_at holds '31.05.2024', and a moment reads 2024-05"
+    ):
+        ab_test.analyse(registered(metrics=[metric]), held(frame))
