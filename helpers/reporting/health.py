@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from helpers.periods import Period
 
 CENT = 0.005
+# Of all amounts together: sums of billions of rials or dong are not exact to half a cent.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +141,9 @@ def _row(what: str, rows: int, value: float | None, detail: str, *, total: bool 
 def _table_checks(health: TableHealth) -> list[Check]:
     aside = sum(fault.value or 0 for fault in health.faults)
     rows_add_up = health.rows_in == health.rows_kept + health.rows_quarantined
-    cents_add_up = health.value_in is None or abs(health.value_in - (health.value_kept or 0) - aside) < CENT
+    values = [health.value_in or 0.0, health.value_kept or 0.0, *(fault.value or 0.0 for fault in health.faults)]
+    room = max(CENT, ROUNDING * sum(abs(value) for value in values))
+    cents_add_up = health.value_in is None or abs(health.value_in - (health.value_kept or 0) - aside) < room
     adds_up = Check(
         id=f"data.{health.table}.adds_up",
         status="pass" if rows_add_up and cents_add_up else "fail",
