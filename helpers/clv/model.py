@@ -10,6 +10,7 @@ import pandas as pd
 
 from helpers.clv import purchase, spend
 from helpers.clv.fit import Posterior, fit
+from helpers.clv.pace import log_rates
 from helpers.clv.sampling import sampler_check, sampler_columns, sampler_foot, sampler_row
 from helpers.reporting.findings import Check, Definition, Number, Result, where_given
 from helpers.reporting.tables import Column, Sentence, Table, table
@@ -41,7 +42,8 @@ class Model(Result):
         spend_from: `repeat` orders, or `all` where repeat buyers are too few.
         spend_n: Customers whose spend was used.
         left_out: Customers with orders to tell spend from, whose mean is not positive.
-        rate: Centred log order rate, shape (customers,).
+        rate: Centred expected log order rate, shape (customers,).
+        centre: Mean that was taken off the rates.
         level: Coverage of the intervals.
     """
 
@@ -56,6 +58,7 @@ class Model(Result):
     spend_n: int
     left_out: int
     rate: NDArray
+    centre: float
     level: float
 
     def parameters(self) -> dict[str, NDArray]:
@@ -203,13 +206,11 @@ def fit_model(base: Base, *, settings: Params, seed: int) -> Model:
     split = settings.pooled and len(base.groups) > 1
     rows = base.rows(pooled=split)
     orders = fit(process, purchase.compressed(rows), tier=tier, draws=draws, seed=seed, pooled=split)
-    means = {
-        name: float(values.mean())
-        for name, values in purchase.to_parameters(orders.theta, process, scale=rows.scale).items()
-    }
+    parameters = purchase.to_parameters(orders.theta, process, scale=rows.scale)
+    rate = log_rates(base, process, {name: values.mean(axis=0) for name, values in parameters.items()})
+    centre = float(rate.mean())
+    rate -= centre
     frame = base.customers
-    rate = np.log((means["r"] + frame["x"].to_numpy(float)) / (means["alpha"] + frame["T"].to_numpy(float)))
-    rate -= rate.mean()
     use = "repeat" if int((frame["x"] > 0).sum()) >= FEWEST_REPEAT_BUYERS else "all"
     x, total = _spend_history(base, use)
     known = x > 0
@@ -235,6 +236,7 @@ def fit_model(base: Base, *, settings: Params, seed: int) -> Model:
         spend_n=int(known.sum()),
         left_out=int((told & ~known).sum()),
         rate=rate,
+        centre=centre,
         level=settings.level,
     )
 
