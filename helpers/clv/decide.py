@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from helpers.clv.expect import MONTH, discount_factors, expected_new
+from helpers.clv.expect import MONTH, discount_factors
+from helpers.clv.newcomers import expected_revenue, picked
 from helpers.clv.simulate import simulate
 from helpers.reporting.figures import Figure, Theme, figure, money_axis
 from helpers.reporting.findings import Decision, Definition, Number, Result, where_given
@@ -197,20 +198,17 @@ def economics(
     base = model.base
     factors = discount_factors(horizon_months, discount_rate)
     net = margin * (1 - base.refunds)
-    orders, spends = model.parameters(), model.spend_parameters()
-    picks = np.linspace(0, len(orders["r"]) - 1, min(len(orders["r"]), 200)).round().astype(int)
+    ahead = MONTH * np.arange(1, horizon_months + 1)
     first = float(base.customers["first_value"].mean())
     # The first order's mean is a fact of the log; its standard error joins the posterior as one more draw.
     error = float(base.customers["first_value"].std(ddof=1) / np.sqrt(base.n)) if base.n > 1 else abs(first)
     rng = np.random.default_rng(seed)
-    curves = np.empty((len(picks), horizon_months + 1))
-    for place, s in enumerate(picks):
-        own = {name: float(values[s].mean()) for name, values in orders.items()}
-        monthly = np.diff(expected_new(model.process, own, ahead=MONTH * np.arange(1, horizon_months + 1)), prepend=0.0)
-        p, q, v = (float(spends[name][s % len(spends[name])]) for name in "pqv")
-        mean = p * v / (q - 1)
+    draws = picked(model)
+    curves = np.empty((len(draws), horizon_months + 1))
+    for place, (orders, spend) in enumerate(draws):
+        monthly = np.diff(expected_revenue(model, orders, spend, ahead=ahead), prepend=0.0)
         opening = first + error * rng.standard_normal()
-        curves[place] = np.append(opening, opening + (monthly * factors * mean).cumsum()) * net
+        curves[place] = np.append(opening, opening + (monthly * factors).cumsum()) * net
     tail = (1 - model.level) / 2
     low, high = np.quantile(curves, [tail, 1 - tail], axis=0)
     value = curves.mean(axis=0)

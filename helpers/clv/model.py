@@ -66,6 +66,14 @@ class Model(Result):
         return purchase.to_parameters(self.purchase.theta, self.process, scale=self.scale)  # type: ignore[arg-type]
 
     @property
+    def shares(self) -> NDArray:
+        """Share of the customers in each group of the parameters, shape (groups,)."""
+        groups = self.purchase.theta.shape[1]
+        if groups == 1:
+            return np.ones(1)
+        return np.bincount(self.base.customers["group"], minlength=groups) / self.base.n
+
+    @property
     def dependent(self) -> bool:
         """Whether spend goes with frequency beyond chance."""
         low, high = np.quantile(self.tilted.theta[:, 0, 3], [DEPENDENCE_TAIL, 1 - DEPENDENCE_TAIL])
@@ -163,7 +171,7 @@ class Model(Result):
         tail = (1 - self.level) / 2
         rows = []
         for name, values in {**self.parameters(), **self.spend_parameters()}.items():
-            drawn = values if values.ndim == 1 else values.mean(axis=1)
+            drawn = values if values.ndim == 1 else values @ self.shares
             low, high = np.quantile(drawn, [tail, 1 - tail])
             rows.append({"name": name, "value": drawn.mean(), "low": low, "high": high})
         columns = {

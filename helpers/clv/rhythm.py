@@ -122,16 +122,21 @@ def _months(
 
 
 def _spread(model: Model, longest: int, *, seed: int) -> NDArray:
-    """Variance of one customer's orders by month of life, from simulated lives; shape (months,)."""
+    """Variance of one customer's orders by month of life, whichever group it is of, from simulated lives; shape (months,)."""
     months = int(longest / MONTH) + 1
     zero = np.zeros(1)
-    lives = simulate(
-        process=model.process, x=zero, t_x=zero, T=zero, spend_x=zero, spend_total=zero, rate=zero,
-        purchase={name: values.mean(axis=1, keepdims=True) for name, values in model.parameters().items()},
-        spend={"p": np.ones(1), "q": np.full(1, 3.0), "v": np.ones(1)}, discount=np.ones(months), month=MONTH,
-        margin=1.0, cac=0.0, group=np.zeros(1, dtype=np.int64), groups=1, level=model.level, seed=seed, draws=LIVES,
-    )  # fmt: skip
-    return lives.orders.var(axis=0)
+    mean, square = np.zeros(months), np.zeros(months)
+    for g, share in enumerate(model.shares):
+        lives = simulate(
+            process=model.process, x=zero, t_x=zero, T=zero, spend_x=zero, spend_total=zero, rate=zero,
+            purchase={name: values[:, [g]] for name, values in model.parameters().items()},
+            spend={"p": np.ones(1), "q": np.full(1, 3.0), "v": np.ones(1)}, discount=np.ones(months), month=MONTH,
+            margin=1.0, cac=0.0, group=np.zeros(1, dtype=np.int64), groups=1, level=model.level, seed=seed + g, draws=LIVES,
+        )  # fmt: skip
+        mean += share * lives.orders.mean(axis=0)
+        square += share * (lives.orders**2).mean(axis=0)
+    found: NDArray = square - mean**2
+    return found
 
 
 def _cohorts(days: ir.Table, births: tuple[pd.Series, NDArray], model: Model, *, as_of: datetime) -> pd.DataFrame:
@@ -181,7 +186,6 @@ def _curves(model: Model, ahead: NDArray) -> NDArray:
     """
     parameters = model.parameters()
     draws, groups = parameters["r"].shape
-    weight = np.bincount(model.base.customers["group"], minlength=groups)[:groups] if groups > 1 else np.ones(1)
     picks = np.linspace(0, draws - 1, min(DRAWS, draws)).round().astype(int)
     return np.array(
         [
@@ -193,7 +197,7 @@ def _curves(model: Model, ahead: NDArray) -> NDArray:
                     for g in range(groups)
                 ],
                 axis=0,
-                weights=weight,
+                weights=model.shares,
             )
             for s in picks
         ]

@@ -122,7 +122,6 @@ def silence(model: Model) -> Silence:
     t_x = np.where(x > 0, T - gap, 0.0)
     parameters = model.parameters()
     draws, groups = parameters["r"].shape
-    weight = np.bincount(frame["group"], minlength=groups)[:groups] if groups > 1 else np.ones(1)
     # Who never ordered again has been silent since the first order: the silence is the time watched, and every day asks anew.
     every = np.arange(T + 1)
     never = np.zeros(len(every))
@@ -131,7 +130,7 @@ def silence(model: Model) -> Silence:
     for s in picks:
         for g in range(groups):
             own = {name: float(values[s, g]) for name, values in parameters.items()}
-            share = weight[g] / weight.sum() / len(picks)
+            share = model.shares[g] / len(picks)
             found += p_alive(model.process, own, x=x, t_x=t_x, T=np.full(len(x), T)) * share
             never += p_alive(model.process, own, x=0 * every, t_x=0 * every, T=every) * share
     grid = found.reshape(len(orders), len(days))

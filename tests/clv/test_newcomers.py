@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import digamma
 
 from helpers import clv
+from helpers.clv import purchase
+from helpers.clv.expect import MONTH, discount_factors, expected_new
+from helpers.clv.fit import Posterior
+from helpers.clv.history import Base
+from helpers.clv.model import Model
 from helpers.clv.pace import expected_log_rate
+from helpers.clv.rhythm import track
 from helpers.clv.topic import Params
-from tests.clv.simulated import LIVELY, START, order_log
+from tests.clv.simulated import LIVELY, SPEND, START, order_log
 
 BETA_GEOMETRIC = {"r": 0.8, "alpha": 60.0, "a": 0.9, "b": 3.0}
 TRUTH = {
@@ -23,6 +31,101 @@ SLOW, FAST = ({"r": 1.0, "alpha": alpha, "a": 0.8, "b": 2.4} for alpha in (300.0
 SIZES = (1900, 100)
 COMMON = {"horizon_months": 24, "margin": 0.35, "discount_rate": 0.1, "confidence": 0.9, "seed": 1}
 SCALE = 300.0
+
+
+def known_model(truths, *, sizes, process="mbg_nbd", spend=SPEND, first=None, c=0.0, reach=40.0, draws=400):
+    """A model that is certain of its parameters; spend goes with frequency where `c` is not 0.
+
+    The base's customers have log rates up to `reach` from their centre, which is the log of r / alpha of the first group.
+    """
+    n = sum(sizes)
+    value = np.full(n, 50.0) if first is None else first
+    frame = pd.DataFrame(
+        {
+            "customer_id": np.arange(n).astype(str),
+            "group": np.repeat(np.arange(len(sizes)), sizes),
+            "first_value": value,
+        }
+    )
+    names = tuple(str(place) for place in range(len(sizes)))
+    base = Base(customers=frame, histories=pd.DataFrame(), groups=names, refunds=0.0, as_of=datetime(2024, 1, 1))
+    orders = np.stack([purchase.to_theta(process, scale=SCALE, **truth) for truth in truths])
+    p, q, v = spend["p"], spend["q"], spend["v"]
+    money = np.array([np.log(p * v / (q - 1)), np.log(p), np.log(q - 1), c])
+
+    def certain(family, theta):
+        return Posterior(family=family, theta=np.broadcast_to(theta, (draws, *theta.shape)), tier="fast", k=0.1)
+
+    # Where there is nothing to see, the interval of c holds 0.
+    tilted = certain("gamma_gamma_frequency", money[None]).theta.copy()
+    tilted[:, 0, 3] += np.linspace(-0.1, 0.1, draws) * (c == 0)
+    return Model(
+        base=base, process=process, purchase=certain(process, orders), spend=certain("gamma_gamma", money[None, :3]),
+        tilted=Posterior(family="gamma_gamma_frequency", theta=tilted, tier="fast", k=0.1), scale=SCALE, spend_scale=1.0,
+        spend_from="repeat", spend_n=n, left_out=0, rate=np.linspace(-reach, reach, n),
+        centre=float(np.log(truths[0]["r"] / truths[0]["alpha"])), level=0.9,
+    )  # fmt: skip
+
+
+def simulated(truth, *, n, c=0.0, spend=SPEND, months=24, seed=3):
+    """Margin of first order and of later ones, discounted, of MBG/NBD customers followed order by order."""
+    rng = np.random.default_rng(seed)
+    rate, stop = rng.gamma(truth["r"], 1 / truth["alpha"], n), rng.beta(truth["a"], truth["b"], n)
+    nu = rng.gamma(spend["q"], 1 / spend["v"], n) / (rate * truth["alpha"] / truth["r"]) ** c
+    first, later, now = rng.gamma(spend["p"], 1 / nu), np.zeros(n), np.zeros(n)
+    going = np.flatnonzero(rng.random(n) >= stop)
+    while len(going):
+        now[going] += rng.exponential(1 / np.maximum(rate[going], 1e-12))
+        going = going[now[going] < months * MONTH]
+        later[going] += rng.gamma(spend["p"], 1 / nu[going]) * 1.1 ** (-np.ceil(now[going] / MONTH) / 12)
+        going = going[rng.random(len(going)) >= stop[going]]
+    return first * 0.35, later * 0.35
+
+
+def by_pen_and_paper(process, truth, first):
+    """Margin of a customer of one group whose spend is independent: first order, and discounted expected ones."""
+    monthly = np.diff(expected_new(process, truth, ahead=MONTH * np.arange(1, 25)), prepend=0.0)
+    return 0.35 * (first + SPEND["p"] * SPEND["v"] / (SPEND["q"] - 1) * monthly @ discount_factors(24, 0.1))
+
+
+@pytest.mark.parametrize("process", TRUTH)
+def test_a_new_customer_of_one_group_brings_the_first_order_and_expected_orders_times_expected_spend(process):
+    plan = clv.economics(known_model([TRUTH[process]], sizes=[50], process=process), cac=None, **COMMON)
+    expected = by_pen_and_paper(process, TRUTH[process], 50.0)
+    assert plan.numbers()["clv.new_customer"].value == pytest.approx(expected, rel=1e-9)
+    assert plan.ceiling == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_new_customer_is_of_each_group_as_often_as_the_bases_customers_are():
+    """19 of 20 order seldom: the mean is 19 parts of theirs and one of the others', not half of each."""
+    plan = clv.economics(known_model([SLOW, FAST], sizes=SIZES), cac=None, **COMMON)
+    values = [by_pen_and_paper("mbg_nbd", truth, 50.0) for truth in (SLOW, FAST)]
+    assert plan.numbers()["clv.new_customer"].value == pytest.approx(np.average(values, weights=SIZES), rel=1e-9)
+    assert plan.ceiling == pytest.approx(np.average(values, weights=SIZES), rel=1e-9)
+
+
+def test_parameters_of_groups_are_averaged_by_their_customers():
+    told = known_model([SLOW, FAST], sizes=SIZES).parameter_table()._repr_html_()
+    assert "286" in told  # alpha: .95 x 300 + .05 x 20, not the 160 between the two
+    assert "160" not in told
+
+
+def test_the_band_of_the_course_is_that_of_customers_of_both_groups(ledger):
+    """Nobody stops: a month's orders of a customer are negative binomial, mean m and variance m + m^2 / r in each group."""
+    months = 6
+    truths = [{"r": 1.0, "alpha": alpha, "a": 1e-6, "b": 1.0} for alpha in (300.0, 20.0)]
+    model = known_model(truths, sizes=SIZES)
+    orders = ledger([(f"c{i}", START, 10.0) for i in range(1000)])
+    course = track(orders, model, as_of=datetime(2024, 1 + months, 1), level=0.9, seed=1).months
+    length = course["month"].dt.days_in_month.to_numpy()
+    share = np.array(SIZES) / sum(SIZES)
+    mean = MONTH / np.array([300.0, 20.0])
+    variance = share @ (mean + 2 * mean**2) - (share @ mean) ** 2
+    np.testing.assert_allclose(
+        course["expected"][1:], 1000 * share @ (1 / np.array([300.0, 20.0])) * length[1:], rtol=0.02
+    )
+    half = ((course["high"] - course["low"]) / 2).to_numpy()
+    np.testing.assert_allclose(half, 1.645 * np.sqrt(1000 * variance), rtol=0.15)
 
 
 @pytest.mark.parametrize("process", TRUTH)
