@@ -73,6 +73,14 @@ class Model(Result):
             return np.ones(1)
         return np.bincount(self.base.customers["group"], minlength=groups) / self.base.n
 
+    def pace(self, rates: NDArray) -> NDArray:
+        """Centred log of order rates (orders a day), for `c` of the spend parameters; shape as given.
+
+        Beyond the rates of the base's customers nothing is known of spend: it stays where it is at their ends.
+        """
+        logs = np.log(np.maximum(rates, np.finfo(float).tiny)) - self.centre
+        return np.clip(logs, self.rate.min(), self.rate.max())
+
     @property
     def dependent(self) -> bool:
         """Whether spend goes with frequency beyond chance."""

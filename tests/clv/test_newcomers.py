@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import digamma
+from scipy.special import digamma, gammaln
 
 from helpers import clv
 from helpers.clv import purchase
@@ -15,6 +15,7 @@ from helpers.clv.expect import MONTH, discount_factors, expected_new
 from helpers.clv.fit import Posterior
 from helpers.clv.history import Base
 from helpers.clv.model import Model
+from helpers.clv.newcomers import expected_revenue, picked
 from helpers.clv.pace import expected_log_rate
 from helpers.clv.rhythm import track
 from helpers.clv.topic import Params
@@ -129,6 +130,31 @@ def test_the_band_of_the_course_is_that_of_customers_of_both_groups(ledger):
 
 
 @pytest.mark.parametrize("process", TRUTH)
+@pytest.mark.parametrize("c", [-0.5, 0.3, 0.8])
+def test_spend_that_goes_with_frequency_is_averaged_together_with_it(process, c):
+    """E[rate^c orders(rate)], rate ~ Gamma(r, alpha), is E[rate^c] times the orders at Gamma(r + c, alpha)."""
+    truth, ahead = TRUTH[process], np.array([10.0, 100.0, 700.0])
+    ((orders, spend), *_) = picked(known_model([truth], sizes=[50], process=process, c=c))
+    found = expected_revenue(known_model([truth], sizes=[50], process=process, c=c), orders, spend, ahead=ahead)
+    moment = np.exp(gammaln(truth["r"] + c) - gammaln(truth["r"]) - c * np.log(truth["r"]))
+    expected = moment * expected_new(process, truth | {"r": truth["r"] + c}, ahead=ahead)
+    np.testing.assert_allclose(found, expected * SPEND["p"] * SPEND["v"] / (SPEND["q"] - 1), rtol=2e-3)
+
+
+def test_nothing_is_told_of_spend_at_rates_that_no_customer_has():
+    """A fall of spend with frequency by more than one for one has no mean where rates have no least one."""
+    truth, ahead = TRUTH["mbg_nbd"] | {"r": 0.2}, np.array([700.0])
+    spent = []
+    for reach in (0.0, 3.0, 6.0):
+        model = known_model([truth], sizes=[50], c=-1.5, reach=reach)
+        spent.append(expected_revenue(model, *picked(model)[0], ahead=ahead).item())
+    alone = known_model([truth], sizes=[50])
+    assert spent[0] == pytest.approx(expected_revenue(alone, *picked(alone)[0], ahead=ahead).item(), rel=1e-9)
+    assert np.isfinite(spent).all()
+    assert spent[2] > spent[1]
+
+
+@pytest.mark.parametrize("process", TRUTH)
 def test_the_expected_log_rate_of_a_history_is_that_of_the_customers_who_have_it(process):
     """Also of those who stopped long ago: regressed on it, the true log rate has slope 1 and intercept 0."""
     rng, n, days = np.random.default_rng(8), 20_000, 600.0
@@ -171,3 +197,6 @@ def test_the_elasticity_of_spend_is_found_where_customers_stop(ledger):
     told = model.numbers()["spend.elasticity"]
     assert model.dependent
     assert told.low <= 0.5 <= told.high
+    plan = clv.economics(model, cac=20.0, **COMMON).numbers()
+    first, later = simulated(truth, n=200_000, c=0.5)
+    assert plan["clv.new_customer"].value == pytest.approx((first + later).mean(), rel=0.08)
