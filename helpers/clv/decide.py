@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.clv.expect import MONTH, discount_factors
-from helpers.clv.newcomers import expected_revenue, picked
-from helpers.clv.simulate import simulate
+from helpers.clv.newcomers import expected_revenue, picked, share_above
 from helpers.reporting.figures import Figure, Theme, figure, money_axis
 from helpers.reporting.findings import Decision, Definition, Number, Result, where_given
 from helpers.reporting.tables import Column, table
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from helpers.clv.model import Model
-
-DRAWS, STARTS, FUTURES = 60, 20, 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,7 +212,7 @@ def economics(
     curve = pd.DataFrame({"month": np.arange(horizon_months + 1), "value": value, "low": low, "high": high})
     return Economics(
         curve=curve,
-        p_above_cac=None if cac is None else _share_above(model, net, factors, cac, seed),
+        p_above_cac=None if cac is None else share_above(model, net=net, discount=factors, cac=cac, seed=seed),
         ceiling=float(np.quantile(curves[:, -1], 1 - confidence)),
         payback=_reached(value, cac),
         payback_ends=(_reached(high, cac), _reached(low, cac)),
@@ -231,30 +228,3 @@ def _reached(curve: NDArray, cac: float | None) -> int | None:
     if cac is None or not (curve >= cac).any():
         return None
     return int(np.argmax(curve >= cac))
-
-
-def _share_above(model: Model, net: float, factors: NDArray, cac: float, seed: int) -> tuple[float, float, float]:
-    """Share of new customers whose first order and later ones bring more than the CAC: posterior mean and interval."""
-    opening = model.base.customers["first_value"].to_numpy(float) * net
-    # One pass for each of some quantiles of the first order: the chance is smooth in it.
-    starts = np.quantile(opening, np.linspace(0.025, 0.975, STARTS))
-    orders, spends = model.parameters(), model.spend_parameters()
-    rng = np.random.default_rng(seed)
-    picks = rng.choice(len(orders["r"]), min(DRAWS, len(orders["r"])), replace=False)
-    zero = np.zeros(STARTS)
-    shares = np.empty((len(picks), STARTS))
-    for place, s in enumerate(picks):
-        futures = simulate(
-            process=model.process, x=zero, t_x=zero, T=zero, spend_x=zero, spend_total=zero, rate=zero,
-            purchase={name: values[s : s + 1].mean(axis=1, keepdims=True) for name, values in orders.items()},
-            spend={name: values[[s % len(values)]] for name, values in spends.items()},
-            discount=factors, month=MONTH, margin=net, cac=cac - starts, group=zero.astype(np.int64), groups=1,
-            level=model.level, seed=seed + place, draws=FUTURES,
-        )  # fmt: skip
-        shares[place] = futures.customers["p_above"]
-    share = shares.mean(axis=1)
-    # The first orders are a sample too: its share above any amount has the spread of a share of n.
-    drawn = share + rng.standard_normal(len(share)) * np.sqrt(share * (1 - share) / model.base.n)
-    tail = (1 - model.level) / 2
-    low, high = np.clip(np.quantile(drawn, [tail, 1 - tail]), 0.0, 1.0)
-    return float(share.mean()), float(low), float(high)

@@ -1,4 +1,4 @@
-"""New customers: what their orders are expected to bring.
+"""New customers: what their orders are expected to bring, and lives of theirs drawn from the posterior.
 
 Nothing is known of a new customer's order rate but its spread. Where spend goes with frequency, how often customers order and
 how much hang on the same rate: their product is averaged over it, since the product of two averages lacks their covariance.
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from helpers.clv.expect import expected_new
+from helpers.clv.expect import MONTH, expected_new
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 RATES = 64
 DRAWS = 200
+# What differs between batches of one draw is chance alone.
+BATCHES, LIVES = 2, 1000
+SMALLEST_STOP = 1e-12
 
 
 def picked(model: Model) -> list[tuple[dict[str, NDArray], dict[str, float]]]:
@@ -76,3 +79,77 @@ def _orders_by_rate(process: str, own: dict[str, float], rates: NDArray, ahead: 
     stops, weights = kernel(own["a"], own["b"] + (1.0 if process == "mbg_nbd" else 0.0))
     found: NDArray = -np.expm1(-rates[:, None, None] * ahead[:, None] * stops) / stops @ weights
     return found
+
+
+def lives(
+    model: Model, orders: dict[str, NDArray], spend: dict[str, float], *, discount: NDArray, rng: np.random.Generator
+) -> tuple[NDArray, NDArray]:
+    """Revenue of new customers' first orders and, discounted, of their later ones, with one level of spend for both.
+
+    Args:
+        model: The fitted model.
+        orders: Purchase parameters of each life, shape (n,) each.
+        spend: One draw of the spend parameters.
+        discount: Factor on what month k brings, shape (months,).
+        rng: Source of all chance.
+
+    Returns:
+        Two arrays of shape (n,).
+    """
+    n = len(orders["r"])
+    rate = rng.gamma(orders["r"]) / orders["alpha"]
+    v = spend["v"] * (np.exp(spend["c"] * model.pace(rate)) if "c" in spend else 1.0)
+    nu = rng.gamma(spend["q"], size=n) / v
+    first, later = rng.gamma(spend["p"], size=n) / nu, np.zeros(n)
+    end, left = np.full(n, np.inf), np.full(n, np.iinfo(np.int64).max)
+    if model.process == "pareto_nbd":
+        end = rng.exponential(size=n) * orders["beta"] / np.maximum(rng.gamma(orders["s"]), 1e-300)
+    else:
+        stop = np.maximum(rng.beta(orders["a"], orders["b"]), SMALLEST_STOP)
+        # Repeat orders until the customer stops; under MBG/NBD the first order may have been the last.
+        left = rng.geometric(stop) - (model.process == "mbg_nbd")
+    going = np.flatnonzero(left > 0)
+    for month, factor in enumerate(discount):
+        # Given the rate, orders of a month are Poisson; and the sum of k orders is one gamma of k times the shape.
+        present = np.clip(end[going] - month * MONTH, 0, MONTH)
+        came = np.minimum(rng.poisson(rate[going] * present), left[going])
+        left[going] -= came
+        bought, count = going[came > 0], came[came > 0]
+        later[bought] += factor * rng.gamma(spend["p"] * count) / nu[bought]
+        going = going[(left[going] > 0) & (end[going] > (month + 1) * MONTH)]
+    return first, later
+
+
+def share_above(model: Model, *, net: float, discount: NDArray, cac: float, seed: int) -> tuple[float, float, float]:
+    """Share of new customers whose own margin exceeds the CAC: posterior mean and interval.
+
+    A life's first order has the place among the log's first orders that it has among the model's: their amounts are the
+    log's, and who begins with a large one spends more later too, as far as the model says so.
+
+    Args:
+        model: The fitted model.
+        net: Margin on what orders bring, refunds taken off.
+        discount: Factor on what month k brings, shape (months,).
+        cac: What a new customer costs.
+        seed: Of all randomness.
+    """
+    opening = model.base.customers["first_value"].to_numpy(float)
+    begun = np.quantile(opening, (np.arange(LIVES) + 0.5) / LIVES)
+    rng = np.random.default_rng(seed)
+    draws = picked(model)
+    chance = np.empty((len(draws), BATCHES))
+    for place, (orders, spend) in enumerate(draws):
+        group = rng.choice(len(model.shares), BATCHES * LIVES, p=model.shares)
+        first, later = lives(model, {name: v[group] for name, v in orders.items()}, spend, discount=discount, rng=rng)
+        rank = first.reshape(BATCHES, LIVES).argsort(axis=1).argsort(axis=1)
+        chance[place] = ((begun[rank] + later.reshape(BATCHES, LIVES)) * net > cac).mean(axis=1)
+    share = chance.mean(axis=1)
+    # The spread between draws holds the chance of a finite number of lives, which more of them would not have.
+    total, noise = share.var(), chance.var(axis=1, ddof=1).mean() / BATCHES
+    kept = np.sqrt(max(1 - noise / total, 0.0)) if total > 0 else 1.0
+    # The first orders are a sample too: its share above any amount has the spread of a share of n.
+    sampled = rng.standard_normal(len(share)) * np.sqrt(share * (1 - share) / model.base.n)
+    drawn = share.mean() + (share - share.mean()) * kept + sampled
+    tail = (1 - model.level) / 2
+    low, high = np.clip(np.quantile(drawn, [tail, 1 - tail]), 0.0, 1.0)
+    return float(share.mean()), float(low), float(high)

@@ -15,7 +15,7 @@ from helpers.clv.expect import MONTH, discount_factors, expected_new
 from helpers.clv.fit import Posterior
 from helpers.clv.history import Base
 from helpers.clv.model import Model
-from helpers.clv.newcomers import expected_revenue, picked
+from helpers.clv.newcomers import DRAWS, expected_revenue, picked
 from helpers.clv.pace import expected_log_rate
 from helpers.clv.rhythm import track
 from helpers.clv.topic import Params
@@ -99,10 +99,13 @@ def test_a_new_customer_of_one_group_brings_the_first_order_and_expected_orders_
 
 def test_a_new_customer_is_of_each_group_as_often_as_the_bases_customers_are():
     """19 of 20 order seldom: the mean is 19 parts of theirs and one of the others', not half of each."""
-    plan = clv.economics(known_model([SLOW, FAST], sizes=SIZES), cac=None, **COMMON)
+    plan = clv.economics(known_model([SLOW, FAST], sizes=SIZES), cac=40.0, **COMMON)
     values = [by_pen_and_paper("mbg_nbd", truth, 50.0) for truth in (SLOW, FAST)]
     assert plan.numbers()["clv.new_customer"].value == pytest.approx(np.average(values, weights=SIZES), rel=1e-9)
     assert plan.ceiling == pytest.approx(np.average(values, weights=SIZES), rel=1e-9)
+    alone = [simulated(truth, n=100_000)[1] + 0.35 * 50 > 40 for truth in (SLOW, FAST)]
+    share = np.average([above.mean() for above in alone], weights=SIZES)
+    assert plan.numbers()["clv.p_above_cac"].value == pytest.approx(share, abs=0.004)
 
 
 def test_parameters_of_groups_are_averaged_by_their_customers():
@@ -154,6 +157,41 @@ def test_nothing_is_told_of_spend_at_rates_that_no_customer_has():
     assert spent[2] > spent[1]
 
 
+@pytest.mark.parametrize("c", [-0.4, 0.0, 0.5])
+def test_the_share_that_earns_its_cost_is_that_of_simulated_customers(c):
+    """Who begins with a large order spends more later: taken apart, .025 more would earn a CAC of 20 at c = 0."""
+    spend = {"p": 3.0, "q": 2.5, "v": 30.0}
+    first, later = simulated(BETA_GEOMETRIC, n=200_000, c=c, spend=spend)
+    log = simulated(BETA_GEOMETRIC, n=20_000, c=c, spend=spend, seed=4)[0] / 0.35
+    model = known_model([BETA_GEOMETRIC], sizes=[20_000], c=c, spend=spend, first=log)
+    for cac in (20.0, 100.0):
+        share = clv.economics(model, cac=cac, **COMMON).numbers()["clv.p_above_cac"]
+        truth = (first + later > cac).mean()
+        assert share.value == pytest.approx(truth, abs=0.006)
+        assert share.low <= truth <= share.high
+
+
+def test_the_interval_of_the_share_is_the_customers_and_not_the_simulations():
+    """Of certain parameters nothing but the n first orders is a sample; 2,000 lives a draw would add as much again."""
+    n = 2000
+    first = simulated(BETA_GEOMETRIC, n=n)[0] / 0.35
+    share = clv.economics(known_model([BETA_GEOMETRIC], sizes=[n], first=first), cac=20.0, **COMMON).numbers()[
+        "clv.p_above_cac"
+    ]
+    half = 1.645 * np.sqrt(share.value * (1 - share.value) / n)
+    assert (share.high - share.low) / 2 == pytest.approx(half, rel=0.2)
+
+
+def test_ends_are_taken_from_draws_enough_to_hold_what_they_say():
+    """Between the 5 % and 95 % points of m draws another falls with chance .9 (m - 1) / (m + 1): .87 at m = 60."""
+    assert len(picked(known_model([SLOW], sizes=[10]))) == DRAWS
+    assert 0.9 * (DRAWS - 1) / (DRAWS + 1) > 0.89
+
+
+def test_fewer_draws_than_asked_for_are_all_used():
+    assert len(picked(known_model([SLOW], sizes=[10], draws=30))) == 30
+
+
 @pytest.mark.parametrize("process", TRUTH)
 def test_the_expected_log_rate_of_a_history_is_that_of_the_customers_who_have_it(process):
     """Also of those who stopped long ago: regressed on it, the true log rate has slope 1 and intercept 0."""
@@ -200,3 +238,4 @@ def test_the_elasticity_of_spend_is_found_where_customers_stop(ledger):
     plan = clv.economics(model, cac=20.0, **COMMON).numbers()
     first, later = simulated(truth, n=200_000, c=0.5)
     assert plan["clv.new_customer"].value == pytest.approx((first + later).mean(), rel=0.08)
+    assert plan["clv.p_above_cac"].value == pytest.approx((first + later > 20).mean(), abs=0.03)
