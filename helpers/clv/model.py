@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -65,7 +66,7 @@ class Model(Result):
         """Purchase parameters, shape (draws, groups)."""
         return purchase.to_parameters(self.purchase.theta, self.process, scale=self.scale)  # type: ignore[arg-type]
 
-    @property
+    @cached_property
     def shares(self) -> NDArray:
         """Share of the customers in each group of the parameters, shape (groups,)."""
         groups = self.purchase.theta.shape[1]
