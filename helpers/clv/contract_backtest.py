@@ -16,7 +16,7 @@ from helpers.clv.contracts import TOLERANCE, contracts
 from helpers.clv.expect import MONTH
 from helpers.clv.proof import LEVEL
 from helpers.reporting.findings import Absent, where_given
-from helpers.reporting.words import _, number
+from helpers.reporting.words import _, day, number
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,6 +72,9 @@ def backtest_contracts(
         reason = _("No back-test of contracts: none was due for renewal within the {days} days held back.")
         return _none(reason.format(days=number(ahead)), tolerated=tolerated)
     model = fit_contracts(base, tier=tier, draws=draws, level=LEVEL, seed=seed)
+    if model.unmet:
+        reason = _("No back-test of contracts: by {day} no renewal date had passed from which to tell who renews.")
+        return _none(reason.format(day=day(origin.date())), tolerated=tolerated)
     actual = after[base.frame["active"].to_numpy()]
     edges = _edges(ahead)
     stayed, renewals, expected = _predicted(model, scheduled, edges, seed=seed)

@@ -118,7 +118,8 @@ def renewals_due(value: ContractValue) -> RenewalsDue:
     Args:
         value: What the contracts are expected to bring.
     """
-    soon = value.contracts[value.contracts["due"] <= MONTH]
+    # What is not known (NaN) of a contract whose plan has met no renewal date is left out.
+    soon = value.contracts[(value.contracts["due"] <= MONTH) & value.contracts["p_renew"].notna()]
     band = np.searchsorted(TENURES, soon["seen"].to_numpy(int), side="right") - 1
     grouped = soon.assign(band=band).groupby(["plan", "band"], as_index=False)
     parts = grouped.agg(

@@ -45,9 +45,12 @@ def fit_contracts(base: Contracts, *, tier: Tier, draws: int, level: float, seed
     data = contractual.compressed(
         rows["age"], rows["lost"], weight=rows["weight"], group=group[rows["plan"].to_numpy()]
     )
-    sbg = fit_renewals("sbg", data, tier=tier, draws=draws, seed=seed)
-    bdw = fit_renewals("bdw", data, tier=tier, draws=draws, seed=seed + 1)
-    used = bdw if tenure_sign(bdw) else sbg
+    sbg, sbg_pooled = fit_renewals("sbg", data, tier=tier, draws=draws, seed=seed)
+    bdw, bdw_pooled = fit_renewals("bdw", data, tier=tier, draws=draws, seed=seed + 1)
+    used, pooled = (bdw, bdw_pooled) if tenure_sign(bdw) else (sbg, sbg_pooled)
+    met = np.bincount(data["group"], weights=data["weight"] * (data["age"] > 0), minlength=len(groups)) > 0
+    if pooled:
+        met = np.full(len(groups), met.any())
     parameters = contractual.to_parameters(used.theta, used.family)  # type: ignore[arg-type]
     return ContractModel(
         base=base,
@@ -55,15 +58,16 @@ def fit_contracts(base: Contracts, *, tier: Tier, draws: int, level: float, seed
         bdw=bdw,
         groups=groups,
         group=group,
-        curves=_curves(data, parameters, groups, level=level),
+        met=met,
+        curves=_curves(data, parameters, groups, met=met, level=level),
         level=level,
     )
 
 
 def fit_renewals(
     family: contractual.Contract, data: dict[str, NDArray], *, tier: Tier, draws: int, seed: int
-) -> Posterior:
-    """Posterior of a family, shape (draws, groups, coordinates).
+) -> tuple[Posterior, bool]:
+    """Posterior of a family, shape (draws, groups, coordinates), and whether its groups learn from one another.
 
     Groups are partially pooled. Where that sampler does not hold, as with few groups of many contracts each, which have next
     to nothing to learn from one another, each group is fitted on its own.
@@ -72,11 +76,11 @@ def fit_renewals(
     # In BdW beta and c go together: effective draws are a fifth of the drawn ones or less.
     enough = max(draws, TENURE_DRAWS) if family == "bdw" and tier != "fast" else draws
     if groups == 1:
-        return fit(family, data, tier=tier, draws=enough, seed=seed)
+        return fit(family, data, tier=tier, draws=enough, seed=seed), False
     pooled = fit(family, data, draws=draws, seed=seed, pooled=True)
     if pooled.sound:
-        return pooled
-    return _apart(family, data, groups, tier=tier, draws=enough, seed=seed)
+        return pooled, True
+    return _apart(family, data, groups, tier=tier, draws=enough, seed=seed), False
 
 
 def _apart(
@@ -122,13 +126,13 @@ def _groups(base: Contracts) -> tuple[tuple[str, ...], NDArray]:
 
 
 def _curves(
-    data: dict[str, NDArray], parameters: dict[str, NDArray], groups: tuple[str, ...], *, level: float
+    data: dict[str, NDArray], parameters: dict[str, NDArray], groups: tuple[str, ...], *, met: NDArray, level: float
 ) -> pd.DataFrame:
     tail = (1 - level) / 2
     last = int(data["age"].max())
     upto = last + max(LEAST_BEYOND, int(np.ceil(BEYOND * last)))
     found = []
-    for place, name in enumerate(groups):
+    for place in np.flatnonzero(met):
         mine = data["group"] == place
         seen, risk = kaplan_meier(data["age"][mine], data["lost"][mine] > 0, data["weight"][mine])
         own = {key: values[:, place] for key, values in parameters.items()}
@@ -138,7 +142,7 @@ def _curves(
         found.append(
             pd.DataFrame(
                 {
-                    "group": name,
+                    "group": groups[place],
                     "renewals": np.arange(upto + 1),
                     "observed": np.append(seen, unseen),
                     "at_risk": np.append(risk, unseen),
@@ -148,7 +152,7 @@ def _curves(
                 }
             )
         )
-    return pd.concat(found, ignore_index=True)
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
 
 
 def kaplan_meier(age: NDArray, lost: NDArray, weight: NDArray) -> tuple[NDArray, NDArray]:

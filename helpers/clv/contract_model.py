@@ -41,7 +41,9 @@ class ContractModel(Result):
         bdw: Posterior of the alternative in which it moves with tenure as well.
         groups: Names of the groups that have parameters of their own.
         group: Place of each plan's group, shape (plans,).
-        curves: Of each group: `group`, `renewals`, `observed` (Kaplan-Meier), `at_risk`, `fitted`, `low`, `high`.
+        met: Whether the log tells anything of a group's renewals, shape (groups,): one of its contracts has met a renewal
+            date, or the groups learn from one another and a contract of any has.
+        curves: Of each group that is told of: `group`, `renewals`, `observed` (Kaplan-Meier), `at_risk`, `fitted`, `low`, `high`.
         level: Coverage of the intervals.
     """
 
@@ -50,6 +52,7 @@ class ContractModel(Result):
     bdw: Posterior
     groups: tuple[str, ...]
     group: NDArray
+    met: NDArray
     curves: pd.DataFrame
     level: float
 
@@ -66,6 +69,11 @@ class ContractModel(Result):
     def parameters(self) -> dict[str, NDArray]:
         """alpha, beta and perhaps c, shape (draws, groups)."""
         return contractual.to_parameters(self._used.theta, self.family)
+
+    @property
+    def unmet(self) -> tuple[str, ...]:
+        """Groups of whose renewals nothing is known: what the model says of them is its prior alone."""
+        return tuple(name for name, met in zip(self.groups, self.met, strict=True) if not met)
 
     @property
     def _used(self) -> Posterior:
@@ -100,7 +108,15 @@ class ContractModel(Result):
 
     def checks(self) -> list[Check]:
         """What the sampler says, whether tenure counts, and which contracts were left out."""
-        return [sampler_check("contracts.sampler", self._used), self._tenure_check(), *self.base.checks()]
+        found = []
+        if self.unmet:
+            found = [Check(id="contracts.renewals", status="fail", value=0, threshold="1", message=self._unmet_said())]
+        if self.met.any():
+            found += [sampler_check("contracts.sampler", self._used), self._tenure_check()]
+        return [*found, *self.base.checks()]
+
+    def _unmet_said(self) -> str:
+        return unmet_said(self.unmet, all_groups=not self.met.any())
 
     def _tenure_check(self) -> Check:
         messages = {
@@ -134,8 +150,10 @@ class ContractModel(Result):
         """Curves of who stays."""
         return {"contracts_survival": self.curves}
 
-    def table(self) -> Table:
+    def table(self) -> Table | Sentence:
         """How each part was fitted."""
+        if not self.met.any():
+            return Sentence(text=self._unmet_said())
         rows = [
             sampler_row(NAMES[posterior.family], posterior)
             | {"use": _("in use") if posterior.family == self.family else ""}
@@ -145,8 +163,10 @@ class ContractModel(Result):
         columns = dict([part, ("use", Column(label=_("In use"))), *others])
         return table(pd.DataFrame(rows), columns, title=_("How the renewal models were fitted"), foot=sampler_foot())
 
-    def parameter_table(self) -> Table:
-        """Parameters of each group with their intervals."""
+    def parameter_table(self) -> Table | Sentence:
+        """Parameters of each group that is told of, with their intervals."""
+        if not self.met.any():
+            return Sentence(text=self._unmet_said())
         tail = (1 - self.level) / 2
         rows = []
         for name, values in self.parameters().items():
@@ -154,6 +174,7 @@ class ContractModel(Result):
             rows += [
                 {"name": name, "group": group, "value": values[:, place].mean(), "low": low[place], "high": high[place]}
                 for place, group in enumerate(self.groups)
+                if self.met[place]
             ]
         columns = {
             "name": Column(label=_("Parameter")),
@@ -167,7 +188,9 @@ class ContractModel(Result):
 
     def sentence(self) -> Sentence:
         """What was fitted, and whether tenure counts."""
-        return Sentence(
+        if not self.met.any():
+            return Sentence(text=self._unmet_said())
+        fitted = Sentence(
             text=_("{family} for renewals, on {n} contracts with {units} distinct histories. {told}").format(
                 family=NAMES[self.family],
                 n=number(self.base.n),
@@ -175,9 +198,12 @@ class ContractModel(Result):
                 told=self._tenure_check().message,
             )
         )
+        return Sentence(text=f"{fitted.text} {self._unmet_said()}") if self.unmet else fitted
 
-    def figure(self) -> Figure:
+    def figure(self) -> Figure | Sentence:
         """Who stays: observed against fitted, by renewals."""
+        if not self.met.any():
+            return Sentence(text=self._unmet_said())
         from matplotlib.ticker import MaxNLocator
 
         names = self.curves.groupby("group")["at_risk"].max().nlargest(CURVES).index.tolist()
@@ -246,6 +272,16 @@ class ContractModel(Result):
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
+
+
+def unmet_said(groups: tuple[str, ...], *, all_groups: bool) -> str:
+    """That nothing is known of these groups' renewals."""
+    if all_groups:
+        return _("No contract has met a renewal date yet: who renews is not known, and no value is told.")
+    return _(
+        "No contract of {plans} has met a renewal date yet: who renews there is not known, and no value of all contracts "
+        "together is told."
+    ).format(plans=listing(map(foreign, groups)))
 
 
 def tenure_sign(posterior: Posterior) -> int:

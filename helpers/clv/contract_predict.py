@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from helpers.clv.contract_model import ContractModel
 
 WORST = 0.05
+# What the model says of an active contract.
+TOLD = [
+    *("p_renew", "renewals", "renewals_low", "renewals_high"),
+    *("value", "value_low", "value_high", "at_stake", "expected_loss"),
+]
 
 
 @where_given
@@ -37,6 +42,9 @@ def predict_contracts(
         margin: Share of the price; may be negative.
         discount_rate: A year.
         seed: Of all randomness.
+
+    Returns:
+        Values; NaN for contracts and plans of whose renewals nothing is known.
     """
     base, parameters = model.base, model.parameters()
     tail = (1 - model.level) / 2
@@ -68,6 +76,8 @@ def predict_contracts(
             "expected_loss": stake - value,
         }
     )
+    known = model.met[model.group]
+    told.loc[~known[plan], TOLD] = np.nan
     by_plan, renewals, retained = _futures(
         parameters, units(scheduled, group=group), plans=len(base.plans), margin=margin, rate=discount_rate, seed=seed
     )
@@ -90,6 +100,7 @@ def predict_contracts(
         }
     )
     plans["at_risk"] = (plans["value"] - worst).clip(lower=0)
+    plans.loc[~known, ["value", "low", "high", "at_risk", "new", "new_low", "new_high"]] = np.nan
     told = told.sort_values(["value", "customer_id"], ascending=[False, True], kind="stable", ignore_index=True)
     told.insert(0, "rank", np.arange(1, len(told) + 1))
     return ContractValue(
@@ -100,6 +111,8 @@ def predict_contracts(
         retained=retained,
         new=new @ share,
         known=base.n,
+        unmet=model.unmet,
+        all_unmet=not model.met.any(),
         horizon_months=horizon_months,
         margin=margin,
         discount_rate=discount_rate,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from helpers.clv.contract_model import unmet_said
 from helpers.clv.expect import MONTH
 from helpers.reporting.figures import Figure, Theme, figure, label, money_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
@@ -39,6 +40,8 @@ class ContractValue(Result):
         retained: Draws of how many renew next time.
         new: Draws of the expected margin of a new contract, posterior.
         known: Contracts that began, active or not.
+        unmet: Groups of plans of whose renewals nothing is known: their contracts' values are NaN, and so are their plans'.
+        all_unmet: Whether that is all of them.
         horizon_months: Of all values.
         margin: Share of the price.
         discount_rate: A year.
@@ -54,6 +57,8 @@ class ContractValue(Result):
     retained: NDArray
     new: NDArray
     known: int
+    unmet: tuple[str, ...]
+    all_unmet: bool
     horizon_months: int
     margin: float
     discount_rate: float
@@ -66,6 +71,11 @@ class ContractValue(Result):
         """Active contracts."""
         return len(self.contracts)
 
+    @property
+    def held_back(self) -> bool:
+        """Whether the active contracts' value is not told, since nothing is known of the renewals of some or all."""
+        return self.all_unmet or bool(self.contracts["p_renew"].isna().any())
+
     def _ends(self, draws: NDArray) -> tuple[float, float]:
         tail = (1 - self.level) / 2
         low, high = np.quantile(draws, [tail, 1 - tail])
@@ -73,6 +83,8 @@ class ContractValue(Result):
 
     def headline(self) -> str:
         """What the contracts are worth."""
+        if self.held_back or (not self.n and self.unmet):
+            return unmet_said(self.unmet, all_groups=self.all_unmet)
         if not self.n:
             return _(
                 "No contract is active; a new one is expected to bring {value} of margin within {months} months."
@@ -98,13 +110,14 @@ class ContractValue(Result):
         """Contracts, renewals and value."""
         unit, n = language().currency, self.n
         frame = self.contracts
-        value = float(frame["value"].sum())
-        rows = {"contracts.new": (float(self.new.mean()), self.new, unit, self.known)}
-        if n:
+        rows: dict[str, tuple[float, NDArray, str, int]] = {}
+        if not self.unmet:
+            rows["contracts.new"] = (float(self.new.mean()), self.new, unit, self.known)
+        if n and not self.held_back:
             rows |= {
                 "contracts.retention": (float(frame["p_renew"].mean()), self.retained / n, "share", n),
-                "contracts.rlv.mean": (value / n, self.total / n, unit, n),
-                "contracts.rlv.total": (value, self.total, unit, n),
+                "contracts.rlv.mean": (float(frame["value"].mean()), self.total / n, unit, n),
+                "contracts.rlv.total": (float(frame["value"].sum()), self.total, unit, n),
                 "contracts.renewals.total": (float(frame["renewals"].sum()), self.renewals, "orders", n),
             }
         found = {
@@ -119,15 +132,20 @@ class ContractValue(Result):
             )
             for key, (point, draws, kind, size) in rows.items()
         }
-        if not n:
-            found |= {
-                "contracts.retention": Number(value=None, unit="share", n=0, definition="contracts.retention"),
-                "contracts.rlv.mean": Number(value=None, unit=unit, n=0, definition="contracts.rlv.mean"),
-                "contracts.rlv.total": Number(value=0.0, unit=unit, n=0, definition="contracts.rlv.total"),
-                "contracts.renewals.total": Number(
-                    value=0.0, unit="orders", n=0, definition="contracts.renewals.total"
-                ),
-            }
+        # A sum over no contract is nothing; one that is held back is not known.
+        none = None if self.held_back else 0.0
+        empty = {
+            "contracts.new": (None, unit),
+            "contracts.retention": (None, "share"),
+            "contracts.rlv.mean": (None, unit),
+            "contracts.rlv.total": (none, unit),
+            "contracts.renewals.total": (none, "orders"),
+        }
+        found |= {
+            key: Number(value=value, unit=kind, n=0, definition=key)
+            for key, (value, kind) in empty.items()
+            if key not in found
+        }
         active = Number(value=float(n), unit="customers", n=self.known, definition="contracts.active")
         return {"contracts.active": active, **found}
 
@@ -196,8 +214,10 @@ class ContractValue(Result):
         """The ranked list and the plans."""
         return {"contracts": self.contracts, "contracts_plans": self.plans}
 
-    def table(self) -> Table:
+    def table(self) -> Table | Sentence:
         """The contracts worth most."""
+        if self.all_unmet:
+            return Sentence(text=self.headline())
         columns = {
             "rank": Column(label=_("Rank"), kind="number"),
             "customer_id": Column(label=_("Customer")),
@@ -224,8 +244,11 @@ class ContractValue(Result):
             file="tables/clv.contracts.parquet",
         )
 
-    def plan_table(self) -> Table:
+    def plan_table(self) -> Table | Sentence:
         """Value, value at risk and what a new contract brings, by plan."""
+        return Sentence(text=self.headline()) if self.all_unmet else self._plan_table()
+
+    def _plan_table(self) -> Table:
         unit = language().currency
         columns = {
             "plan": Column(label=_("Plan")),
@@ -256,7 +279,7 @@ class ContractValue(Result):
 
     def figure(self) -> Figure | Sentence:
         """Value of each plan with its predictive interval."""
-        if len(self.plans) == 1 or not self.n:
+        if len(self.plans) == 1 or not self.n or self.held_back:
             return Sentence(text=self.headline())
         shown = self.plans.nlargest(SHOWN, "contracts").sort_index(ascending=False)
         best = self.plans["value"].idxmax()
@@ -292,7 +315,7 @@ class ContractValue(Result):
                     style="unit",
                 )
             ),
-            data=self.plan_table(),
+            data=self._plan_table(),
             height=1.0 + 0.36 * len(shown),
         )
 

@@ -90,6 +90,7 @@ def known_model(base, *, alpha, beta, c=None, draws=50):
         bdw=Posterior(family="bdw", theta=np.concatenate([theta, power], axis=2), **about),
         groups=("all",),
         group=np.zeros(len(base.plans), dtype=int),
+        met=np.ones(1, dtype=bool),
         curves=pd.DataFrame(),
         level=0.9,
     )
@@ -496,11 +497,11 @@ def test_small_plans_lean_on_one_another(monkeypatch):
     def first(posterior):
         return contractual.renewal_chances(contractual.to_parameters(posterior.theta, "sbg"), upto=1)[0].mean(axis=0)
 
-    pooled = fit_renewals("sbg", data, tier="fast", draws=400, seed=1)
+    pooled, _ = fit_renewals("sbg", data, tier="fast", draws=400, seed=1)
     assert pooled.sound
     assert pooled.tier == "full"
     monkeypatch.setattr(contract_fit, "fit", unpooled(contract_fit.fit))
-    apart = fit_renewals("sbg", data, tier="fast", draws=400, seed=1)
+    apart, _ = fit_renewals("sbg", data, tier="fast", draws=400, seed=1)
     assert first(pooled).std() < 0.6 * first(apart).std()
     assert first(pooled).mean() == pytest.approx((frame["k"] > 1).mean(), abs=0.015)
 
@@ -510,7 +511,7 @@ def test_plans_that_cannot_be_pooled_are_fitted_apart(monkeypatch):
     data = contractual.compressed(
         [1, 2, 3, 1, 2, 9], [1, 1, 0, 1, 1, 0], weight=[30, 10, 60, 3, 2, 95], group=[0] * 3 + [1] * 3
     )
-    found = fit_renewals("sbg", data, tier="fast", draws=300, seed=1)
+    found, _ = fit_renewals("sbg", data, tier="fast", draws=300, seed=1)
     assert found.sound
     assert found.theta.shape == (300, 2, 2)
     assert found.customers == 200
@@ -545,7 +546,6 @@ def finite(findings, *, but=()):
 
 ODD = {
     "one contract": lives(1, seed=1, alpha=0.1, beta=50.0),
-    "all start today": lives(50, seed=1).assign(started_at=pd.Timestamp("2024-12-31"), ended_at=None),
     "nobody was ever lost": lives(300, seed=1).assign(ended_at=None),
     "free": lives(300, seed=1, price=0.0),
     "negative price": lives(300, seed=1, price=-5.0),
@@ -558,7 +558,7 @@ ODD = {
 @pytest.mark.parametrize("name", ODD)
 def test_odd_bases_give_finite_numbers(name):
     findings, value = everything(ODD[name])
-    finite(findings, but=("contracts.retention.last",) if name == "all start today" else ())
+    finite(findings)
     assert len(value.contracts) == value.n > 0
     ends = value.contracts[["value_low", "value", "value_high"]]
     assert np.isfinite(ends).all().all()
@@ -566,6 +566,51 @@ def test_odd_bases_give_finite_numbers(name):
     if name in {"free", "negative price"}:
         assert "price of nothing or less" in next(c.message for c in findings.checks if c.id == "contracts.price")
         assert findings.decisions == ()
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        lives(50, seed=1).assign(started_at=pd.Timestamp("2024-12-31"), ended_at=None),
+        lives(200, seed=1, period="year", start=pd.Timestamp("2024-07-01"), days=180).assign(ended_at=None),
+        # Half of them left within days, which says nothing of a renewal a year later.
+        lives(200, seed=1, period="year", start=pd.Timestamp("2024-02-01"), days=180).assign(
+            ended_at=[pd.Timestamp("2024-09-01") if place % 2 else None for place in range(200)]
+        ),
+    ],
+)
+def test_before_the_first_renewal_date_nothing_is_told_of_renewals(frame):
+    """Every age is 0, so the likelihood is the same whatever the parameters: a posterior would be the prior."""
+    findings, value = everything(frame)
+    assert (value.contracts["seen"] == 0).all()
+    told = {key: found for key, found in findings.numbers.items() if found.value is not None}
+    assert told.keys() <= {"contracts.active", "contracts.retention.last"}
+    assert findings.numbers["contracts.new"].n == findings.numbers["contracts.retention"].n == 0
+    assert value.contracts[["p_renew", "value", "renewals"]].isna().all().all()
+    assert findings.status == "blocked"
+    assert "No contract has met a renewal date yet" in findings.reason
+    assert findings.headline == findings.reason
+    assert {"contracts.tenure", "contracts.sampler"}.isdisjoint(check.id for check in findings.checks)
+    assert findings.decisions == ()
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_a_plan_before_its_first_renewal_date_is_told_of_only_where_plans_learn_from_one_another(monkeypatch, pooled):
+    if not pooled:
+        monkeypatch.setattr(contract_fit, "fit", unpooled(contract_fit.fit))
+    old, young = lives(400, seed=23, plan="old"), lives(60, seed=29, plan="young", period="year", days=90)
+    young["started_at"] = END - pd.to_timedelta(np.arange(60) + 1, unit="D")
+    findings, value = everything(pd.concat([old, young.assign(ended_at=None)], ignore_index=True))
+    plans = value.plans.set_index("plan")
+    assert plans["value"].notna().tolist() == plans["new"].notna().tolist() == [True, pooled]
+    assert (findings.numbers["contracts.rlv.total"].value is None) == (not pooled)
+    assert (findings.numbers["contracts.new"].value is None) == (not pooled)
+    blocked = [check.message for check in findings.checks if check.id == "contracts.renewals"]
+    assert len(blocked) == (not pooled)
+    if not pooled:
+        assert "No contract of young has met a renewal date yet" in findings.headline
+        assert value.contracts.groupby("plan")["value"].count()["young"] == 0
+        assert "contracts.tenure" in {check.id for check in findings.checks}
 
 
 def test_a_negative_margin_gives_a_negative_value():
