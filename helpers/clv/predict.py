@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from helpers.clv.expect import MONTH, discount_factors, expect
+from helpers.clv.expect import MONTH, discount_factors, expect, posterior_ends
 from helpers.clv.prediction import Prediction
 from helpers.clv.simulate import simulate
 from helpers.clv.spend import expected_spend
@@ -108,7 +108,7 @@ def predict(
         }
     )
     groups["at_risk"] = (groups["value"] - worst).clip(lower=0)
-    monthly_low, monthly_high = np.quantile(ahead.by_month, [tail, 1 - tail], axis=0)
+    monthly_low, monthly_high = posterior_ends(ahead.by_month, level=model.level).clip(min=0.0)
     told = told.sort_values(["value", "customer_id"], ascending=[False, True], ignore_index=True)
     told["rank"] = np.arange(1, len(told) + 1)
     independent = ahead.discounted[at] * _mean_spend(model, x, total, tilted=False) * net

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.clv.expect import MONTH
+from helpers.clv.expect import MONTH, posterior_ends
 from helpers.reporting.figures import Figure, Theme, figure, money_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
@@ -90,23 +90,24 @@ class Prediction(Result):
         """Value, P(alive) and orders."""
         unit, n = language().currency, self.n
         value = float(self.customers["value"].sum())
+        low, high = posterior_ends(self.alive / n, level=self.level).clip(0.0, 1.0)
         rows = {
-            "clv.mean": (value / n, self.total / n, unit),
-            "clv.total": (value, self.total, unit),
-            "p_alive.mean": (float(self.customers["p_alive"].mean()), self.alive / n, "share"),
-            "expected_orders.total": (float(self.customers["orders"].sum()), self.orders, "orders"),
+            "clv.mean": (value / n, self._ends(self.total / n), unit),
+            "clv.total": (value, self._ends(self.total), unit),
+            "p_alive.mean": (float(self.customers["p_alive"].mean()), (float(low), float(high)), "share"),
+            "expected_orders.total": (float(self.customers["orders"].sum()), self._ends(self.orders), "orders"),
         }
         return {
             key: Number(
                 value=_whole(point, kind),
-                low=_whole(self._ends(draws)[0], kind),
-                high=_whole(self._ends(draws)[1], kind),
+                low=_whole(ends[0], kind),
+                high=_whole(ends[1], kind),
                 level=self.level,
                 unit=kind,
                 n=n,
                 definition=key,
             )
-            for key, (point, draws, kind) in rows.items()
+            for key, (point, ends, kind) in rows.items()
         }
 
     def definitions(self) -> dict[str, Definition]:
