@@ -12,7 +12,7 @@ from helpers.clv.backtest import FEWEST, LONGEST, SHORTEST
 from helpers.clv.contract_fit import fit_contracts
 from helpers.clv.contract_futures import expect_renewals, how_many, renew, schedule, units
 from helpers.clv.contract_proof import KINDS, ContractBacktest
-from helpers.clv.contracts import TOLERANCE, contracts
+from helpers.clv.contracts import contracts, grace
 from helpers.clv.expect import MONTH
 from helpers.clv.proof import LEVEL
 from helpers.reporting.findings import Absent, where_given
@@ -77,8 +77,8 @@ def backtest_contracts(
         return _none(reason.format(day=day(origin.date())), tolerated=tolerated)
     actual = after[base.frame["active"].to_numpy()]
     edges = _edges(ahead)
-    stayed, renewals, expected = _predicted(model, scheduled, edges, seed=seed)
-    happened = _happened(scheduled, actual)
+    stayed, renewals, expected = _predicted(model, scheduled, edges, ahead=ahead, seed=seed)
+    happened = _happened(scheduled, actual, spread=later.spread)
     n, tail = len(scheduled), (1 - LEVEL) / 2
     totals = pd.DataFrame(
         [
@@ -124,35 +124,46 @@ def _row(drawn: NDArray, actual: float, predicted: float, tail: float) -> dict[s
 
 
 def _predicted(
-    model: ContractModel, scheduled: pd.DataFrame, edges: NDArray, *, seed: int
+    model: ContractModel, scheduled: pd.DataFrame, edges: NDArray, *, ahead: int, seed: int
 ) -> tuple[NDArray, NDArray, float]:
     """Draws of the contracts still active at each edge, shape (draws, edges), of all renewals, and the expected renewals."""
     parameters, group = model.parameters(), model.group[scheduled["plan"].to_numpy(int)]
-    ahead = expect_renewals(parameters, scheduled, group=group, rate=0.0, level=LEVEL)
+    spread = model.base.spread
+    expected = expect_renewals(parameters, scheduled, group=group, rate=0.0, level=LEVEL, spread=spread)
     shared = units(scheduled, group=group)
     draws = how_many(shared)
     steps, total = shared["steps"].to_numpy(int), shared["count"].to_numpy(float)
     due, period = shared["due"].to_numpy(float), shared["period"].to_numpy(float)
     gone, renewals = np.zeros((draws, len(edges))), np.zeros(draws)
-    before = total
-    for part, step, alive in renew(parameters, shared, draws=draws, seed=seed):
+    there = total
+    for part, step, alive in renew(parameters, shared, draws=draws, seed=seed, spread=spread, ahead=ahead):
         if step == 1:
-            before = np.broadcast_to(total, alive.shape)
-        counted = steps >= step
-        left = (before - alive) * counted
-        # Who does not renew is gone at the first edge after the date that was due, as an end on an edge is not known there yet.
-        place = np.searchsorted(edges, due + (step - 1) * period, side="right").clip(max=len(edges) - 1)
-        for edge in np.unique(place[counted]):
-            gone[part, edge] += left[:, place == edge].sum(axis=1)
-        renewals[part] += (alive * counted).sum(axis=1)
-        before = alive
-    return total.sum() - gone.cumsum(axis=1), renewals, float(ahead.renewals.sum())
+            there = np.broadcast_to(total, alive.shape)
+        counted = steps >= step if step else np.ones(len(steps), dtype=bool)
+        left = np.where(counted, there - alive, 0.0)
+        # The last part is the days after a contract's last renewal.
+        begun = due + (step - 2) * period if step else due + (steps - 1) * period
+        ended = begun + period if step else np.full(len(steps), float(ahead))
+        gone[part] += left @ _left_by(edges, begun=begun.clip(min=0.0), ended=ended, spread=spread if step else 1.0)
+        if step:
+            renewals[part] += (alive * counted).sum(axis=1)
+        there = np.where(counted, alive, there)
+    return total.sum() - gone, renewals, float(expected.renewals.sum())
 
 
-def _happened(scheduled: pd.DataFrame, actual: pd.DataFrame) -> float:
+def _left_by(edges: NDArray, *, begun: NDArray, ended: NDArray, spread: float) -> NDArray:
+    """Share of those who leave between two days that are gone at each edge, shape (units, edges)."""
+    # Who leaves at a renewal date is gone at the first edge after it, as an end on an edge is not known there yet.
+    place = np.searchsorted(edges, ended, side="right").clip(max=len(edges) - 1)
+    at_once = np.arange(len(edges)) >= place[:, None]
+    length = np.maximum(ended - begun, 1e-9)[:, None]
+    return (1 - spread) * at_once + spread * ((edges - begun[:, None]) / length).clip(0.0, 1.0)
+
+
+def _happened(scheduled: pd.DataFrame, actual: pd.DataFrame, *, spread: float) -> float:
     """Renewals that came between the origin and the end, counted as in `contracts`."""
     seen, period = scheduled["age"].to_numpy(float), scheduled["period"].to_numpy(float)
     reached = seen + scheduled["steps"].to_numpy(float)
-    at = np.maximum(np.ceil(actual["length"].to_numpy(float) / period - TOLERANCE), 1)
+    at = np.maximum(np.ceil(actual["length"].to_numpy(float) / period - grace(period, spread=spread)), 1)
     made = np.where(actual["active"].to_numpy(), reached, np.minimum(at - 1, reached))
     return float(np.maximum(made - seen, 0).sum())

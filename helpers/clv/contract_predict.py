@@ -52,7 +52,9 @@ def predict_contracts(
     scheduled = schedule(base.active, as_of=base.as_of, ahead=horizon)
     plan = scheduled["plan"].to_numpy(int)
     group = model.group[plan]
-    ahead = expect_renewals(parameters, scheduled, group=group, rate=discount_rate, level=model.level)
+    ahead = expect_renewals(
+        parameters, scheduled, group=group, rate=discount_rate, level=model.level, spread=base.spread
+    )
     unit = scheduled["price"].to_numpy(float) * margin
     ends = np.sort([unit * ahead.factor_low, unit * ahead.factor_high], axis=0)
     value = unit * ahead.factor
@@ -79,7 +81,13 @@ def predict_contracts(
     known = model.met[model.group]
     told.loc[~known[plan], TOLD] = np.nan
     by_plan, renewals, retained = _futures(
-        parameters, units(scheduled, group=group), plans=len(base.plans), margin=margin, rate=discount_rate, seed=seed
+        parameters,
+        units(scheduled, group=group),
+        plans=len(base.plans),
+        margin=margin,
+        rate=discount_rate,
+        seed=seed,
+        spread=base.spread,
     )
     new, share = _new(model, horizon=horizon, margin=margin, rate=discount_rate)
     places = np.arange(len(base.plans))
@@ -123,7 +131,14 @@ def predict_contracts(
 
 
 def _futures(
-    parameters: dict[str, NDArray], shared: pd.DataFrame, *, plans: int, margin: float, rate: float, seed: int
+    parameters: dict[str, NDArray],
+    shared: pd.DataFrame,
+    *,
+    plans: int,
+    margin: float,
+    rate: float,
+    seed: int,
+    spread: float,
 ) -> tuple[NDArray, NDArray, NDArray]:
     """Draws of each plan's value, shape (draws, plans), of all renewals, and of how many renew next time."""
     if shared.empty:
@@ -133,7 +148,7 @@ def _futures(
     due, period = shared["due"].to_numpy(float), shared["period"].to_numpy(float)
     steps, unit = shared["steps"].to_numpy(int), shared["price"].to_numpy(float) * margin
     there, starts = np.unique(shared["plan"].to_numpy(int), return_index=True)
-    for part, step, alive in renew(parameters, shared, draws=draws, seed=seed):
+    for part, step, alive in renew(parameters, shared, draws=draws, seed=seed, spread=spread):
         counted = alive * (steps >= step)
         paid = counted * (unit * discounts(due, period, step, rate))
         value[part, there] += np.add.reduceat(paid, starts, axis=1)

@@ -35,6 +35,11 @@ SAID = {
 # Paid to the same day of the next month, a contract ends 28 to 31 days after its start, two of them up to 62: a little past one
 # or two mean months. So much of a period is let pass before a contract counts as having begun another one.
 TOLERANCE = 0.15
+# Where ends are spread over the period, no more than the days by which calendar months stray from mean ones.
+STRAY = 3.0
+# Of ends on any day of a period, so many lie farther than that from the renewal dates before and after.
+AWAY = 1 - 2 * TOLERANCE
+MOSTLY = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,8 @@ class Contracts:
         reversed: Rows left out because they end before they start.
         unreadable: Rows left out because their period is none that is known.
         unreadable_said: What some of those say.
+        spread: Share of the ends that come on any day of a period, not at a renewal date: what lies away from those dates,
+            against what would if all did.
         as_of: First moment that does not count.
     """
 
@@ -67,6 +74,7 @@ class Contracts:
     reversed: int
     unreadable: int
     unreadable_said: tuple[str, ...]
+    spread: float
     as_of: datetime
 
     @property
@@ -164,12 +172,23 @@ def contracts(subscriptions: ir.Table, *, as_of: datetime, required: bool = True
     began = _dated(subscriptions, as_of=as_of)
     backwards = (began.ended_on < began.started_on).fill_null(False)  # noqa: FBT003
     nameless = began.filter(~backwards & began.period.isnull())
+    ended = ~backwards & began.period.notnull() & began.ended_on.notnull()
+    share = began.ended_on.delta(began.started_on, unit="day") / began.period
+    away = (share - ibis.greatest(share.round(), 1)).abs() > TOLERANCE
     left_out = (
-        began.agg(backwards=backwards.sum(), nameless=(~backwards & began.period.isnull()).sum()).execute().iloc[0]
+        began.agg(
+            backwards=backwards.sum(),
+            nameless=(~backwards & began.period.isnull()).sum(),
+            ended=ended.sum(),
+            away=(ended & away).sum(),
+        )
+        .execute()
+        .iloc[0]
     )
+    spread = min(float(left_out["away"] or 0) / AWAY / max(float(left_out["ended"] or 0), 1.0), 1.0)
     unreadable = int(left_out["nameless"] or 0)
     said = nameless.select("said").distinct().order_by("said").limit(3).execute()["said"].tolist() if unreadable else []
-    held = _aged(began.filter(~backwards & began.period.notnull()), as_of=as_of)
+    held = _aged(began.filter(~backwards & began.period.notnull()), as_of=as_of, spread=spread)
     shared = held.group_by(["name", "period", "age", "lost"]).agg(weight=held.count(), price=held.price.sum())
     histories = shared.order_by(["name", "period", "age", "lost"]).execute()
     if histories.empty and not required:
@@ -193,6 +212,7 @@ def contracts(subscriptions: ir.Table, *, as_of: datetime, required: bool = True
         reversed=int(left_out["backwards"] or 0),
         unreadable=unreadable,
         unreadable_said=tuple(said),
+        spread=spread,
         as_of=as_of,
     )
 
@@ -245,7 +265,13 @@ def _dated(subscriptions: ir.Table, *, as_of: datetime) -> ir.Table:
     )
 
 
-def _aged(dated: ir.Table, *, as_of: datetime) -> ir.Table:
+def grace(period: Any, *, spread: float) -> Any:
+    """Share of a period that may pass after a renewal date before a contract counts as having begun another one."""
+    # Arrays and expressions of the engine clip alike.
+    return STRAY / period.clip(STRAY / TOLERANCE) if spread >= MOSTLY else TOLERANCE
+
+
+def _aged(dated: ir.Table, *, as_of: datetime, spread: float) -> ir.Table:
     """Contracts with age and whether they were lost; the engine's twin of `renewals_seen`."""
     cut = ibis.literal(as_of.date())
     timed = dated.mutate(
@@ -261,7 +287,7 @@ def _aged(dated: ir.Table, *, as_of: datetime) -> ir.Table:
     both = ibis.least(mean, (timed.months / ibis.greatest(timed.each, 1)).floor())
     placed = timed.mutate(
         seen=ibis.greatest(ibis.ifelse(timed.each > 0, both, mean), 0),
-        at=ibis.greatest((timed.length / timed.period - TOLERANCE).ceil(), 1),
+        at=ibis.greatest((timed.length / timed.period - grace(timed.period, spread=spread)).ceil(), 1),
     )
     lost = (~placed.active) & (placed.at <= placed.seen).fill_null(False)  # noqa: FBT003
     own = ibis.window(group_by="customer_id")

@@ -118,6 +118,30 @@ def residual_lifetime(
     return np.stack(found)
 
 
+def next_chances(parameters: dict[str, Any], *, age: Any, start: Any, spread: float) -> NDArray:
+    """Chance of the next renewal of a contract that is still there at `start` of its period.
+
+    Of those who leave within a period, the share `spread` does so on any day of it, as S(t) between its ends says, and the
+    others at its end, which is the renewal date.
+
+    Args:
+        parameters: alpha, beta and perhaps c.
+        age: Renewals seen.
+        start: Share of the period that is over, 0 to 1.
+        spread: Share of those who leave that leave on any day.
+
+    Returns:
+        All broadcast.
+    """
+    from scipy.special import betaln
+
+    alpha, beta = (np.asarray(parameters[name], dtype=float) for name in ("alpha", "beta"))
+    power = parameters.get("c", 1.0)
+    now, then, there = (betaln(alpha, beta + (age + part) ** power) for part in (0.0, 1.0, start))
+    found: NDArray = np.exp(then - spread * there - (1 - spread) * now)
+    return found.clip(max=1.0)
+
+
 def renewal_chances(parameters: dict[str, Any], *, upto: int) -> NDArray:
     """Chance to renew of a customer who is still there, at renewals 1, 2, ... `upto`: S(t) / S(t - 1).
 

@@ -261,6 +261,85 @@ def test_who_leaves_within_an_unfinished_period_does_not_bend_the_model():
     assert first.item() == pytest.approx(BETA / (ALPHA + BETA), abs=0.01)
 
 
+def any_day(n, *, seed, period, rate):
+    """Contracts that end on any day: each at a rate of its own, Gamma(2, rate / 2) a year; with the true `life` in days."""
+    rng = np.random.default_rng(seed)
+    started = START - pd.Timedelta(days=365) + pd.to_timedelta(rng.integers(0, 1461, n), unit="D")
+    life = np.floor(np.minimum(rng.exponential(365.25 / rng.gamma(2, rate / 2, n)), 20_000))
+    ended = started + pd.to_timedelta(life, unit="D")
+    frame = pd.DataFrame(
+        {"customer_id": [f"c{i}" for i in range(n)], "plan": "p", "started_at": started, "price": 10.0}
+    )
+    return frame.assign(ended_at=ended, period=period, life=life)
+
+
+def on_dates(n, *, seed, period, rate):
+    """The same, with ends at the first renewal date after that day."""
+    frame = any_day(n, seed=seed, period=period, rate=rate)
+    life = np.round(np.ceil(frame["life"] / PERIODS[period]) * PERIODS[period])
+    return frame.assign(ended_at=frame["started_at"] + pd.to_timedelta(life, unit="D"), life=life)
+
+
+@pytest.mark.parametrize(("period", "rate"), [("year", 0.35), ("month", 1.2)])
+@pytest.mark.parametrize(("made", "spread"), [(any_day, 1.0), (on_dates, 0.0)])
+def test_the_next_renewal_is_as_likely_as_it_turns_out_wherever_ends_lie(made, spread, period, rate):
+    """Who is still there within a period has come through a part of it where ends are spread; where not, none of its risk."""
+    frame = made(6000, seed=1, period=period, rate=rate)
+    base = contracts(table_of(frame), as_of=END)
+    assert base.spread == pytest.approx(spread, abs=0.02)
+    model = fit_contracts(base, tier="fast", draws=400, level=0.9, seed=1)
+    value = predict_contracts(model, horizon_months=24, margin=1.0, discount_rate=0.0, seed=1)
+    length, there = PERIODS[period], frame[frame["ended_at"] >= END]
+    age, life = (END - there["started_at"]).dt.days.to_numpy(), there["life"].to_numpy()
+    # A rounded end on a renewal date, which is no renewal, may lie half a day off it.
+    dates = (np.floor(age / length) + 1)[:, None] * length + np.arange(int(24 * MONTH / length) + 1) * length
+    made_it = (life[:, None] >= dates + (0 if spread else 1)) & (dates < age[:, None] + 24 * MONTH)
+    told = value.numbers()
+    renewing = (life >= dates[:, 0] + (0 if spread else 1)).mean()
+    assert told["contracts.retention"].value == pytest.approx(renewing, abs=0.02)
+    assert told["contracts.retention"].low < value.contracts["p_renew"].mean() < told["contracts.retention"].high
+    assert told["contracts.rlv.total"].value == pytest.approx(10 * made_it.sum(), rel=0.03)
+    # Sums of futures have the mean of the expectations.
+    for drawn, expected in ((value.total, "value"), (value.renewals, "renewals"), (value.retained, "p_renew")):
+        assert abs(drawn.mean() - value.contracts[expected].sum()) < 5 * drawn.std() / np.sqrt(len(drawn))
+
+
+@pytest.mark.parametrize(("made", "seed"), [(any_day, 11), (on_dates, 12)])
+def test_the_back_test_tells_who_stays_wherever_ends_lie(made, seed):
+    """Who leaves on any day is gone from that day on, also in a period that is not over when the days end."""
+    frame = made(3000, seed=seed, period="year", rate=0.5)
+    proof = backtest_contracts(
+        table_of(frame), until=END, first=datetime(2021, 1, 1), tier="fast", draws=400, tolerated=0.05, seed=1
+    )
+    assert [check.status for check in proof.checks()] == ["pass", "pass"]
+    assert (proof.track["predicted"] - proof.track["actual"]).abs().max() < 0.03
+    assert proof.track["predicted"].is_monotonic_decreasing
+
+
+def test_ends_away_from_renewal_dates_are_counted_against_what_would_lie_there_by_chance():
+    """Of ten ends two lie in the middle of a month; of ends on any day, seven in ten lie as far from a renewal date."""
+    days = [31, 31, 61, 60, 92, 28, 30, 365, 15, 46]
+    base = contracts(
+        rows(
+            *[
+                (f"c{i}", "p", "2023-01-01", pd.Timestamp("2023-01-01") + pd.Timedelta(days=d), "month")
+                for i, d in enumerate(days)
+            ]
+        ),
+        as_of=END,
+    )
+    assert base.spread == pytest.approx(2 / 7)
+
+
+@pytest.mark.parametrize("start", [0.0, 0.4, 1.0])
+def test_what_is_left_of_a_period_is_what_is_left_of_its_risk(start):
+    """Where all customers leave at one rate, S(t) = e^-ht: the chance is e^-h(1 - start); e^-h where all leave at the end."""
+    same = {"alpha": 0.2e6, "beta": 1e6}
+    h = np.log1p(0.2)
+    told = [contractual.next_chances(same, age=3, start=start, spread=spread) for spread in (0.0, 0.5, 1.0)]
+    np.testing.assert_allclose(told, np.exp(-h * (1 - start * np.array([0.0, 0.5, 1.0]))), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("c", "family", "said"),
     [
