@@ -27,8 +27,14 @@ _DAY = (
     rf"|{_LEAP}[-/]0?2[-/]29)"
 )
 _TIME = r"([01]?[0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?"
+# Names of zones differ between engines, but for those of no offset.
+_ZERO = ("UTC", "GMT")
+_OFFSET = rf"(Z|{'|'.join(_ZERO)}|[+-][0-9]{{2}}(:?[0-9]{{2}})?)"
 # A day of the calendar, with or without a time and its offset from UTC.
-MOMENT = rf"^{_DAY}([ T]{_TIME}\s*(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?$"
+MOMENT = rf"^{_DAY}([ T]{_TIME}\s*{_OFFSET}?)?$"
+# The end of a time of day that has an offset; and of one that something follows.
+OFFSET = rf":[0-9]{{2}}(?:\.[0-9]+)?\s*{_OFFSET}$"
+FOLLOWED = r":[0-9.:]*[^0-9.:]"
 # What a format's directives stand for: pattern and place in YYYY-MM-DD HH:MM:SS.ffffff.
 DIRECTIVES = {
     "Y": r"([0-9]{4})",
@@ -108,13 +114,14 @@ def as_number(value: ir.Value) -> ir.FloatingValue:
     return (value.cast("int32") if value.type().is_boolean() else value).cast("float64")
 
 
-def moment(text: ir.StringValue, *, zone: str, offset: str, naive: bool = False) -> ir.TimestampValue:
+def moment(text: ir.StringValue, *, zone: str, naive: bool = False) -> ir.TimestampValue:
     """A text as the naive time of a zone, NULL where it is no moment.
+
+    What follows a time of day must be an offset from UTC. DuckDB by itself reads over anything else, such as a zone's name or PM.
 
     Args:
         text: An ISO day, with or without a time and its offset from UTC.
         zone: Times with an offset are moved to it; others are taken as its own.
-        offset: Pattern that finds an offset.
         naive: Whether it is known that no text has an offset.
     """
     if engine_of(text) != "duckdb":
@@ -122,7 +129,24 @@ def moment(text: ir.StringValue, *, zone: str, offset: str, naive: bool = False)
     own = text.try_cast("timestamp")
     if naive:
         return own
-    return ibis.ifelse(text.re_search(offset), local_time(text.try_cast("timestamp('UTC')"), zone=zone), own)
+    moved = local_time(_closed(text).try_cast("timestamp('UTC')"), zone=zone)
+    if engine_of(text) == "duckdb":
+        own = ibis.ifelse(text.re_search(FOLLOWED), ibis.null("timestamp"), own)
+    return ibis.ifelse(text.re_search(OFFSET), moved, own)
+
+
+def offset_of(text: ir.StringValue) -> ir.StringValue:
+    """The offset from UTC that a moment's text ends in."""
+    return text.re_extract(OFFSET, 1)
+
+
+def _closed(text: ir.StringValue) -> ir.StringValue:
+    """A moment's text with its offset right behind its time and UTC as Z, as every engine reads them."""
+    for name in _ZERO:
+        text = text.replace(name, "Z")
+    for first in "Z+-":
+        text = text.replace(f" {first}", first)
+    return text
 
 
 def formatted(text: ir.StringValue, form: str, *, key: str) -> ir.TimestampValue:
@@ -148,7 +172,7 @@ def formatted(text: ir.StringValue, form: str, *, key: str) -> ir.TimestampValue
     day = year.concat("-", part["m"], "-", part["d"])
     time = part.get("H", ibis.literal("0")).concat(":", part.get("M", ibis.literal("00")).lpad(2, "0"))
     time = time.concat(":", part.get("S", ibis.literal("00")).lpad(2, "0"), ".", part.get("f", ibis.literal("0")))
-    return moment(day.concat(" ", time), zone="", offset="", naive=True)
+    return moment(day.concat(" ", time), zone="", naive=True)
 
 
 def _century(year: ir.StringValue) -> ir.StringValue:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from helpers.params import TableSource
 
-# A time of day with its offset from UTC, as in 2024-05-01T10:00:00+07:00 or ...Z.
-OFFSET = r"\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)$"
 # Prefix of the columns that hold what the source said, for messages and quarantine.
 SAID = "said_"
 OFFSET_OF = "vb_offset"
@@ -52,7 +50,7 @@ def typed(raw: ir.Table, name: str, source: TableSource, *, timezone: str, worde
         if kind and kind != "string":
             columns[SAID + column] = text if worded else _present(raw[said], text)
         if column == spec.moment and raw[said].type().is_string() and column not in source.formats:
-            columns[OFFSET_OF] = text.re_extract(OFFSET, 1)
+            columns[OFFSET_OF] = dialects.offset_of(text)
     for column, rule in source.generate.items():
         columns[column] = ibis.literal(rule) if column == "experiment" else _generated(raw, rule, columns)
     return raw.select(**columns)
@@ -150,7 +148,7 @@ def _moment(value: ir.Value, text: ir.StringValue, timezone: str) -> ir.Timestam
         return dialects.local_time(value, zone=timezone) if zoned else value.cast("timestamp")
     if value.type().is_date():
         return value.cast("timestamp")
-    return dialects.moment(text, zone=timezone, offset=OFFSET)
+    return dialects.moment(text, zone=timezone)
 
 
 def _generated(raw: ir.Table, rule: str, columns: dict[str, ir.Value]) -> ir.Value:

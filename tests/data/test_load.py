@@ -107,6 +107,23 @@ def test_times_with_an_offset_are_moved_to_the_clients_zone(load):
     assert frame["ordered_at"].iloc[2] == datetime(2024, 8, 1, 0, 30)
 
 
+@pytest.mark.parametrize("ending", [" UTC", " GMT", "UTC", "Z", " Z", "+00:00", " +0000", "+00", ".000 UTC"])
+def test_utc_by_any_of_its_names_is_an_offset_of_zero(load, ending):
+    text = CSV.replace("2024-02-01T23:30:00Z", f"2024-07-31 23:30:00{ending}")
+    tables = load("orders: {from: DATA/orders.csv}", orders__csv=text)
+    assert rows(tables.kept["orders"])["ordered_at"].iloc[2] == datetime(2024, 8, 1, 0, 30)
+    assert tables.health["orders"].faults == ()
+
+
+@pytest.mark.parametrize("ending", [" Europe/London", " EST", " Etc/GMT+7", " GMT+0700", " PM", " +07 UTC"])
+def test_a_time_with_another_zones_name_is_put_aside_and_not_taken_as_local(load, ending):
+    text = CSV.replace("2024-02-01T23:30:00Z", f"2024-07-31 11:30:00{ending}")
+    health = load("orders: {from: DATA/orders.csv}", orders__csv=text).health["orders"]
+    assert [(fault.rule, fault.offenders) for fault in health.faults] == [
+        ("orders.ordered_at.type", (f"3: 2024-07-31 11:30:00{ending}",))
+    ]
+
+
 def test_columns_are_mapped_and_rows_chosen(load):
     text = 'No,Who,When,Sum,Country\n1,ann,05.01.2024,"1.234,50",UK\n2,bob,06.01.2024,"20",FR\n'
     tables = load(
