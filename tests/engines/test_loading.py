@@ -172,6 +172,25 @@ def test_rows_are_put_aside_under_the_same_rules(engine, tmp_path):
     assert_same(engine.load({"orders": {"from": "dirty"}}), expected)
 
 
+def test_orders_of_lines_that_came_back_later_or_were_cancelled_are_those_of_duckdb(engine, tmp_path):
+    lines = [
+        ("A", "ann", "2024-12-20 10:00", "p", "2", "50", "paid"),
+        ("A", "ann", "2025-01-10", "p", "-1", "50", "paid"),
+        ("A", "ann", "2025-01-10 09:00", "q", "-1", "50", "paid"),
+        ("B", "bob", "2024-12-21", "p", "2", "50", "paid"),
+        ("B", "bob", "2024-12-21", "q", "1", "9", "Void"),
+        ("C", "bob", "2024-12-22", "p", "1", "9", "void"),
+        ("D", "eve", "2024-12-23", "p", "3", "9", ""),
+        ("D", "eve", "2024-12-23", "q", "-1", "9", "cancelled"),
+    ]
+    columns = ["order_id", "customer_id", "ordered_at", "product_id", "quantity", "unit_price", "status"]
+    pd.DataFrame(lines, columns=columns).to_csv(tmp_path / "lines.csv", index=False)
+    engine.put("lines", ibis.duckdb.connect().read_csv(tmp_path / "lines.csv", all_varchar=True))
+    expected = loaded({"order_lines": {"from": str(tmp_path / "lines.csv")}})
+    assert sorted(expected.kept["orders"].order_id.execute()) == ["A", "A@2025-01-10", "B", "C", "D"]
+    assert_same(engine.load({"order_lines": {"from": "lines"}}), expected)
+
+
 @pytest.mark.parametrize(
     ("form", "said"),
     [

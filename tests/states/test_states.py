@@ -325,6 +325,21 @@ def test_lines_of_csv_files_are_carried_on_too(tmp_path):
     client.same()
 
 
+def test_what_comes_back_of_an_order_of_an_older_file_is_a_refund_in_the_states_too(tmp_path):
+    client = Client(tmp_path)
+    client.params = params_of(client.log / "*.csv", "order_lines")
+    client.log.mkdir()
+    head = "order_id,customer_id,ordered_at,product_id,quantity,unit_price\n"
+    (client.log / "0.csv").write_text(head + "1,ann,2024-01-05,p,2,10\n2,bob,2024-01-06,p,1,10\n")
+    client.refresh()
+    (client.log / "1.csv").write_text(head + "1,ann,2024-02-05,p,-2,10\n")
+    assert client.refresh().whole == "1 order ids of the new files came before"
+    assert client.same().counts.gross == 30
+    (client.log / "2.csv").write_text(head + "3,bob,2024-02-06,p,1,10\n")
+    assert client.refresh().whole is None
+    assert client.same().counts.net == 20
+
+
 @pytest.mark.parametrize("by", ["cohort", "channel"])
 def test_the_model_of_stored_states_starts_where_that_of_the_log_does(client, by):
     client.refresh()
