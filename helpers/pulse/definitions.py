@@ -37,7 +37,7 @@ def definitions(repeat_days: int) -> dict[str, Definition]:
             _("Repeat rate within {days} days").format(days=number(repeat_days)),
             _(
                 "Buyers whose second order came within {days} days of the first / buyers watched that long; "
-                "Kaplan-Meier where fewer than half were."
+                "Kaplan-Meier where fewer than half were, and nothing where nobody was."
             ).format(days=number(repeat_days)),
         ),
         "orders.zero_share": (_("Share of free orders"), _("Orders of zero revenue / orders.")),

@@ -221,7 +221,8 @@ def _changes(now: dict[str, np.ndarray], before: dict[str, np.ndarray], settings
 def _repeat_within(seen: Activity, days: int, level: float) -> tuple[Estimate, int]:
     """Share of buyers with a second order within so many days, among those watched that long (Wilson).
 
-    Where fewer than half were watched that long, the Kaplan-Meier estimate over all of them, with Greenwood's error.
+    Where fewer than half were watched that long, the Kaplan-Meier estimate over all of them, with Greenwood's error. Where
+    nobody was, no value: the curve ends before.
     """
     buyers = seen.customers[seen.customers["lifetime_orders"] > 0]
     end = min(pd.Timestamp(seen.observed_until), pd.Timestamp(seen.windows["now"][1]))
@@ -231,6 +232,8 @@ def _repeat_within(seen: Activity, days: int, level: float) -> tuple[Estimate, i
     if len(buyers) == 0 or watched.mean() >= 0.5:  # noqa: PLR2004 - half
         count = int((gap[watched] <= within).sum())
         return wilson(count, int(watched.sum()), level=level), int(watched.sum())
+    if not watched.any():
+        return Estimate(value=None, low=None, high=None, level=level, n=0), 0
     from statsmodels.duration.survfunc import SurvfuncRight
 
     from helpers.stats.intervals import quantile

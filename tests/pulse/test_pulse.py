@@ -1,4 +1,4 @@
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
@@ -88,11 +88,29 @@ def test_a_second_order_counts_only_for_cohorts_that_were_watched_long_enough(se
 
 
 def test_where_few_were_watched_long_enough_the_estimate_is_kaplan_meiers(see):
-    # 10 customers from 1 June; two order again after 10 days, the rest are watched 29 to 30 days: 1 - 8/10.
-    rows = [(f"c{place}", "2024-06-01", 10) for place in range(10)] + [("c0", "2024-06-11", 5), ("c1", "2024-06-11", 5)]
-    found = find(see(rows)).numbers()["repeat_rate.90d"]
-    assert found.value == pytest.approx(0.2)
-    assert found.n == 10
+    # One of 11 is watched 90 days and longer, the others 29 to 30 days; two order again after 10 days: 1 - 9/11.
+    rows = [("old", "2024-03-01", 10), *((f"c{place}", "2024-06-01", 10) for place in range(10))]
+    found = find(see([*rows, ("c0", "2024-06-11", 5), ("c1", "2024-06-11", 5)])).numbers()["repeat_rate.90d"]
+    assert found.value == pytest.approx(2 / 11)
+    assert found.n == 11
+
+
+def test_where_nobody_was_watched_long_enough_no_share_is_told(see):
+    # Exponential gaps of 60 days: 78 % order again within 90 (1 - exp(-1.5)), which 30 days of data cannot tell.
+    rng = np.random.default_rng(0)
+    rows = []
+    for place, gap in enumerate(rng.exponential(60, 400)):
+        first = datetime(2024, 6, 1) + timedelta(days=rng.uniform(0, 30))
+        again = first + timedelta(days=gap)
+        rows += [(f"c{place}", when, 10) for when in (first, again) if when < NOW[1]]
+    result = find(see(rows))
+    found = result.numbers()["repeat_rate.90d"]
+    assert (found.value, found.low, found.high, found.n) == (None, None, None, 0)
+    assert (
+        find(see([(f"c{place}", "2024-06-01", 10) for place in range(10)])).numbers()["repeat_rate.90d"].value is None
+    )
+    assert "nothing where nobody was" in result.definitions()["repeat_rate.90d"].text
+    assert result.table() is not None
 
 
 HOSTILE = {
