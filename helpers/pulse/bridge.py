@@ -53,6 +53,16 @@ class Bridge(Result):
             return 0.0
         return self.now - self.before - sum(self.effects.values())
 
+    @property
+    def largest(self) -> str | None:
+        """The largest effect that points the change's own way; `None` where what changed prints as nothing."""
+        if self.before is None or self.now is None:
+            return None
+        change = self.now - self.before
+        if money(abs(change)) == money(0.0):
+            return None
+        return max(self.effects, key=lambda key: self.effects[key] * np.sign(change))
+
     def numbers(self) -> dict[str, Number]:
         """Each effect, and both ends of the bridge."""
         if self.before is None or self.now is None:
@@ -135,7 +145,7 @@ class Bridge(Result):
         """Bars from before to now; the empty table where there is nothing to compare."""
         if self.before is None or self.now is None:
             return self.table()
-        largest = max(self.effects, key=lambda key: abs(self.effects[key]))
+        largest = self.largest
         names = self.definitions()
         labels = [names[f"bridge.{key}"].name for key in ("before", *EFFECTS, "now")]
         values = [self.effects[key] for key in EFFECTS]
@@ -167,14 +177,17 @@ class Bridge(Result):
             money_axis(axes.yaxis)
 
         change = self.now - self.before
-        told = (
-            _("Revenue per active customer rose by {change}; the largest part is {part}")
-            if change > 0
-            else _("Revenue per active customer fell by {change}; the largest part is {part}")
-        )
+        title = _("Revenue per active customer did not change on the period before")
+        if largest is not None:
+            told = (
+                _("Revenue per active customer rose by {change}; the largest part is {part}")
+                if change > 0
+                else _("Revenue per active customer fell by {change}; the largest part is {part}")
+            )
+            title = told.format(change=money(abs(change)), part=names[f"bridge.{largest}"].name.lower())
         return figure(
             draw,
-            title=told.format(change=money(abs(change)), part=names[f"bridge.{largest}"].name.lower()),
+            title=title,
             subtitle=_("Revenue per active customer, the period before and now, and the parts of the change"),
             foot=_(
                 "n = {n} customers active in either period. The parts add up exactly; their intervals ({level}) are in the table."

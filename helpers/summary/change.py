@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from helpers.summary.sources import Sources
 
 EFFECTS = ("mix", "frequency", "aov", "refunds")
+HALF = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +38,17 @@ class Change(Result):
     why: str = ""
 
     @property
+    def change(self) -> float:
+        """ARPU of this period less that of the last; zero where there is no bridge, or where what changed prints as nothing."""
+        if self.before is None or self.now is None:
+            return 0.0
+        change = (self.now.value or 0.0) - (self.before.value or 0.0)
+        return 0.0 if money(abs(change)) == money(0.0) else change
+
+    @property
     def largest(self) -> tuple[str, Number] | None:
-        """The part that changed most."""
-        known = {name: part for name, part in self.parts.items() if part.value is not None}
+        """The largest part that points the change's own way."""
+        known = {name: part for name, part in self.parts.items() if (part.value or 0.0) * self.change > 0}
         return max(known.items(), key=lambda item: abs(item[1].value or 0.0)) if known else None
 
     def numbers(self) -> dict[str, Number]:
@@ -86,28 +95,44 @@ class Change(Result):
         }
 
     def sentence(self) -> Sentence:
-        """From where to where, and in which part the most of it lies."""
+        """From where to where, and which part of it is the largest."""
         return Sentence(text=self.text())
 
     def text(self) -> str:
         """The sentence as plain text."""
-        if self.before is None or self.now is None or self.largest is None:
+        if self.before is None or self.now is None or (self.change and self.largest is None):
             return self.why
+        if self.largest is None:
+            told = _("Revenue per active customer did not change on the period before: {now}.")
+            return " ".join([told.format(now=money(self.now.value)), *self._year()])
         name, part = self.largest
-        text = _(
-            "Revenue per active customer went from {before} in the period before to {now}. Most of the change lies in this part: "
-            "{part}, {value} ({ends}). The bridge says where a change lies, not what brought it about."
-        )
-        if part.low is None:
-            text = _(
-                "Revenue per active customer went from {before} in the period before to {now}. Most of the change lies in this "
-                "part: {part}, {value}. The bridge says where a change lies, not what brought it about."
-            )
-        told = text.format(
+        told = self._where(part).format(
             before=money(self.before.value), now=money(self.now.value), part=part_words()[name].lower(), value=money(part.value),
             ends=interval(part.low, part.high, language().currency),
         )  # fmt: skip
         return " ".join([told, *self._year()])
+
+    def _where(self, part: Number) -> str:
+        """The words for a change of which a part is the largest: most of it, if it is more than half."""
+        if (part.value or 0.0) / self.change > HALF:
+            if part.low is None:
+                return _(
+                    "Revenue per active customer went from {before} in the period before to {now}. Most of the change lies in this "
+                    "part: {part}, {value}. The bridge says where a change lies, not what brought it about."
+                )
+            return _(
+                "Revenue per active customer went from {before} in the period before to {now}. Most of the change lies in this part: "
+                "{part}, {value} ({ends}). The bridge says where a change lies, not what brought it about."
+            )
+        if part.low is None:
+            return _(
+                "Revenue per active customer went from {before} in the period before to {now}. The largest part of the change, "
+                "though not most of it: {part}, {value}. The bridge says where a change lies, not what brought it about."
+            )
+        return _(
+            "Revenue per active customer went from {before} in the period before to {now}. The largest part of the change, "
+            "though not most of it: {part}, {value} ({ends}). The bridge says where a change lies, not what brought it about."
+        )
 
     def _year(self) -> list[str]:
         """The change on a year ago, which the season is not in; nothing where the data do not reach so far."""

@@ -196,6 +196,24 @@ def test_frequency_and_order_value_share_a_change_within_a_segment(see):
     assert effects == pytest.approx({"mix": 0, "frequency": 12.5, "aov": 7.5, "refunds": 0})
 
 
+def test_the_bridges_title_names_the_largest_part_of_the_changes_own_way(see):
+    # (80 x 125 + 39 x 40) / 99 - 100 = 16.77. New customers of 40 weigh down what the old ones of 100 added: mix is largest in size, and points down.
+    rows = [(f"o{n}", when, 100) for n in range(60) for when in ("2022-01-05", "2024-02-05")]
+    rows += [(f"o{n}", "2024-05-05", 125) for n in range(60)] + [(f"o{n}", "2024-05-25", 125) for n in range(20)]
+    result = pulse.bridge(see([*rows, *((f"n{n}", "2024-05-07", 40) for n in range(39))]), **SETTINGS)
+    assert result.now > result.before
+    assert max(result.effects, key=lambda key: abs(result.effects[key])) == "mix"
+    assert result.largest == "frequency"
+    assert "rose by £16.77; the largest part is frequency" in result.figure()._repr_html_()
+
+
+def test_a_bridge_of_no_change_says_so(see):
+    rows = [(f"o{n}", when, 100) for n in range(50) for when in ("2022-01-05", "2024-02-05", "2024-05-05")]
+    result = pulse.bridge(see(rows), **SETTINGS)
+    assert result.largest is None
+    assert "Revenue per active customer did not change on the period before" in result.figure()._repr_html_()
+
+
 counts = st.integers(0, 50)
 amounts = st.floats(-1e5, 1e5)
 

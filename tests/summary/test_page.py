@@ -131,6 +131,37 @@ def test_the_change_is_the_pulses_bridge(tmp_path):
     assert "frequency, £12.00 (£8.00 to £16.00)" in text
 
 
+def change_told(folder, now, **parts):
+    """The summary's words for a change from 100 by parts of the bridge."""
+    parts = {f"bridge.{name}": number(value) for name, value in ({"refunds": 0.0} | parts).items()}
+    numbers = {"bridge.before": number(100.0), "bridge.now": number(now), **parts}
+    return page(world(folder, topics=(pulse(numbers=numbers),)))[0]["change"].text()
+
+
+def test_the_part_told_is_the_largest_of_those_that_point_the_changes_own_way(tmp_path):
+    # Mix is the largest in size, but of the other sign; frequency is 30 of 17.
+    text = change_told(tmp_path, 117.0, mix=-36.0, frequency=30.0, aov=23.0)
+    assert "Most of the change lies in this part: frequency, £30.00" in text
+    assert "Most of the change lies in this part: mix" in change_told(
+        tmp_path, 83.0, mix=-36.0, frequency=12.0, aov=7.0
+    )
+
+
+def test_most_is_more_than_half(tmp_path):
+    text = change_told(tmp_path, 110.0, mix=3.0, frequency=4.0, aov=3.0)
+    assert "The largest part of the change, though not most of it: frequency, £4.00" in text
+    assert "Most" not in text
+    assert "Most of the change lies in this part: frequency" in change_told(
+        tmp_path, 110.0, mix=2.0, frequency=6.0, aov=2.0
+    )
+
+
+def test_no_change_has_no_largest_part(tmp_path):
+    told = "Revenue per active customer did not change on the period before: £100."
+    assert change_told(tmp_path, 100.0, mix=0.0, frequency=0.0, aov=0.0) == told
+    assert change_told(tmp_path, 100.001, mix=0.001, frequency=5.0, aov=-5.0) == told
+
+
 def test_a_client_with_only_a_pulse_gets_its_page(tmp_path):
     skipped = [
         found(topic, status="skipped", reason="It needs the table x.")
