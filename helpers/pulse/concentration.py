@@ -31,6 +31,8 @@ class Concentration(Result):
     Attributes:
         deciles: `decile` (1 = the customers who brought most), `customers`, `revenue`, `share`, `cumulative`.
         lorenz: `customers` and `revenue`, both cumulative shares from the smallest customer up.
+        top: Share of the top tenth by the Lorenz curve, which also tells it where a tenth is no whole number of customers;
+            `None` where nobody brought anything.
         gini: Gini coefficient over customers with positive net revenue.
         n: Those customers.
         excluded: Customers with orders whose net revenue is not positive.
@@ -38,13 +40,13 @@ class Concentration(Result):
 
     deciles: pd.DataFrame
     lorenz: pd.DataFrame
+    top: float | None
     gini: Estimate
     n: int
     excluded: int
 
     def numbers(self) -> dict[str, Number]:
         """Gini coefficient and the share of the top tenth."""
-        top = float(self.deciles["share"].iloc[0]) if len(self.deciles) else None
         return {
             "concentration.gini": Number(
                 value=self.gini.value,
@@ -56,7 +58,7 @@ class Concentration(Result):
                 definition="concentration.gini",
             ),
             "concentration.top_decile": Number(
-                value=top, unit="share", n=self.n, definition="concentration.top_decile"
+                value=self.top, unit="share", n=self.n, definition="concentration.top_decile"
             ),
         }
 
@@ -91,13 +93,15 @@ class Concentration(Result):
         foot = _("{n} customers with positive net revenue; {excluded} with none or less are left out.").format(
             n=number(self.n), excluded=number(self.excluded)
         )
+        if self.n % TENTHS:
+            foot += " " + _("Rows hold whole customers, so that not each is a tenth exactly.")
         return table(self.deciles, columns, title=_("Net revenue by tenth of customers"), foot=foot, strong=(0,))
 
     def figure(self) -> Figure | Table:
         """Lorenz curve; the empty table where nobody brought anything."""
         if self.deciles.empty:
             return self.table()
-        top = self.numbers()["concentration.top_decile"].value or 0.0
+        top = self.top or 0.0
 
         def draw(axes: Axes, theme: Theme) -> None:
             axes.plot([0, 1], [0, 1], color=theme.context, linewidth=1)
@@ -171,6 +175,12 @@ def concentration(seen: Activity, *, level: float, seed: int) -> Concentration:
     lorenz = pd.DataFrame(
         {"customers": at, "revenue": np.interp(at * n, np.arange(n + 1), upwards) / total if n else at * 0}
     )
+    top = 1 - float(np.interp(n * (1 - 1 / TENTHS), np.arange(n + 1), upwards)) / float(total) if n else None
     return Concentration(
-        deciles=deciles, lorenz=lorenz, gini=gini(positive, level=level, seed=seed), n=n, excluded=len(amounts) - n
+        deciles=deciles,
+        lorenz=lorenz,
+        top=top,
+        gini=gini(positive, level=level, seed=seed),
+        n=n,
+        excluded=len(amounts) - n,
     )

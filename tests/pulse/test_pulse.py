@@ -197,13 +197,14 @@ def test_frequency_and_order_value_share_a_change_within_a_segment(see):
 
 
 def test_the_bridges_title_names_the_largest_part_of_the_changes_own_way(see):
-    # (80 x 125 + 39 x 40) / 99 - 100 = 16.77. New customers of 40 weigh down what the old ones of 100 added: mix is largest in size, and points down.
+    # Many new customers of 40 weigh down what the old ones added: mix is the largest in size, and points down.
     rows = [(f"o{n}", when, 100) for n in range(60) for when in ("2022-01-05", "2024-02-05")]
     rows += [(f"o{n}", "2024-05-05", 125) for n in range(60)] + [(f"o{n}", "2024-05-25", 125) for n in range(20)]
     result = pulse.bridge(see([*rows, *((f"n{n}", "2024-05-07", 40) for n in range(39))]), **SETTINGS)
     assert result.now > result.before
     assert max(result.effects, key=lambda key: abs(result.effects[key])) == "mix"
     assert result.largest == "frequency"
+    # (80 x 125 + 39 x 40) / 99 - 100
     assert "rose by £16.77; the largest part is frequency" in result.figure()._repr_html_()
 
 
@@ -270,6 +271,22 @@ def test_deciles_hold_all_revenue_and_leave_out_who_brought_none(see):
     assert result.deciles["cumulative"].iloc[-1] == pytest.approx(1)
     assert (result.n, result.excluded) == (20, 2)
     assert result.deciles["share"].iloc[0] == pytest.approx((20 + 19) / 210)
+    assert result.top == pytest.approx((20 + 19) / 210)
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 9, 11, 15, 19, 20, 25])
+def test_a_tenth_of_equal_customers_carries_a_tenth(see, n):
+    result = pulse.concentration(see([(f"c{place}", "2024-06-05", 10) for place in range(n)]), level=0.95, seed=1)
+    assert result.numbers()["concentration.top_decile"].value == pytest.approx(0.1)
+    assert ("not each is a tenth exactly" in result.table()._repr_html_()) == (n != 20)
+
+
+def test_a_top_tenth_that_is_no_whole_number_takes_its_part_of_the_next_customer(see):
+    # 15 customers of 1 to 15, in all 120: the largest one and half of the next.
+    result = pulse.concentration(
+        see([(f"c{place}", "2024-06-05", place) for place in range(1, 16)]), level=0.95, seed=1
+    )
+    assert result.top == pytest.approx((15 + 14 / 2) / 120)
 
 
 def test_the_headline_says_no_significant_change_when_the_interval_holds_zero(see):
