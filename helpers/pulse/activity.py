@@ -23,11 +23,11 @@ class Activity:
     Attributes:
         customers: One row an identified customer seen before the period's end: `orders_<w>`, `revenue_<w>` (net, with
             refunds) and `tenure_<w>` (`new`, `first year` or `established` at the window's start) for each window w of
-            `now`, `last` and `year`; `lifetime_orders`, `first_at`, `second_at` and `latest_at`, all up to the end.
+            `now`, `last` and `year`; `zero_now`, orders of no revenue in the period; `registered`, whether there is any order
+            or refund beside cancelled orders; `lifetime_orders`, `first_at`, `second_at` and `latest_at`, all up to the end.
         windows: Half-open bounds by name.
         guests: `orders` and `revenue` of orders without a customer id, in the period.
         refunds: Net revenue of refunds and cancellations in the period, identified customers and guests.
-        zero_orders: Orders of no revenue in the period, identified customers.
         order_values: `customer_id` and `revenue` of each identified order in the period.
         observed_until: First moment that the data do not reach.
     """
@@ -36,7 +36,6 @@ class Activity:
     windows: dict[str, Window]
     guests: dict[str, float]
     refunds: float
-    zero_orders: int
     order_values: pd.DataFrame
     observed_until: datetime
 
@@ -58,6 +57,7 @@ def activity(
     known = seen.filter(seen.customer_id.notnull())
     is_order = known.kind == "order"
     sums: dict[str, ir.Value] = {
+        "registered": (known.kind != "cancelled").any(),
         "lifetime_orders": is_order.sum(),
         "first_at": known.ordered_at.min(where=is_order),
         "latest_at": known.ordered_at.max(where=is_order),
@@ -66,6 +66,8 @@ def activity(
         within = (known.ordered_at >= start) & (known.ordered_at < end)
         sums[f"orders_{name}"] = (within & is_order).sum()
         sums[f"revenue_{name}"] = known.revenue.sum(where=within).fill_null(0.0)
+    in_period = known.ordered_at >= now[0]
+    sums["zero_now"] = (in_period & is_order & (known.revenue == 0)).sum()
     customers = known.group_by("customer_id").agg(**sums)
     ranked = known.filter(is_order).mutate(
         place=ibis.row_number().over(group_by="customer_id", order_by=["ordered_at", "order_id"])
@@ -79,7 +81,6 @@ def activity(
     facts = period.agg(
         guest_orders=(period.customer_id.isnull() & (period.kind == "order")).sum(),
         refunds=period.revenue.sum(where=period.kind != "order"),
-        zero=((period.kind == "order") & (period.revenue == 0) & period.customer_id.notnull()).sum(),
     ).execute()
     guest_revenue = guests.revenue.sum().execute()
     values = period.filter((period.kind == "order") & period.customer_id.notnull())
@@ -88,7 +89,6 @@ def activity(
         windows=windows,
         guests={"orders": _number(facts["guest_orders"].iat[0]), "revenue": _number(guest_revenue)},
         refunds=_number(facts["refunds"].iat[0]),
-        zero_orders=int(_number(facts["zero"].iat[0])),
         order_values=values.select("customer_id", "revenue").execute(),
         observed_until=observed_until,
     )

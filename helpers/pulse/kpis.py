@@ -156,12 +156,14 @@ def kpis(seen: Activity, *, label: str, repeat_days: int, level: float, seed: in
     now = parts["now"]
     active = int(now["active"].sum())
     orders = int(now["orders"].sum())
+    registered = people["registered"].to_numpy(float)
+    customers = int(registered.sum())
     buyers = int((people["lifetime_orders"] > 0).sum())
     revenue = float(now["revenue"].sum())
     everything = revenue + seen.guests["revenue"]
     every_order = orders + int(seen.guests["orders"])
     found: dict[str, Number] = {
-        "customers": _fact(len(people), "customers", len(people), "customers"),
+        "customers": _fact(customers, "customers", customers, "customers"),
         "customers.active": _fact(active, "customers", active, "customers.active"),
         "orders": _fact(orders, "orders", orders, "orders"),
         "revenue": _fact(revenue, unit, active, "revenue"),
@@ -175,9 +177,10 @@ def kpis(seen: Activity, *, label: str, repeat_days: int, level: float, seed: in
     }
     for key, (top, bottom) in RATIOS.items():
         estimate = ratio(now[top], now[bottom], **settings)
-        found[key] = _estimated(estimate, unit if top == "revenue" else "orders", active, key)
-    registered = ratio(now["revenue"], np.ones(len(people)), **settings)
-    found["arpu.registered"] = _estimated(registered, unit, len(people), "arpu.registered")
+        n = orders if bottom == "orders" else active
+        found[key] = _estimated(estimate, unit if top == "revenue" else "orders", n, key)
+    each = ratio(now["revenue"], registered, **settings)
+    found["arpu.registered"] = _estimated(each, unit, customers, "arpu.registered")
     median = clustered_median(
         seen.order_values["revenue"].to_numpy(float), seen.order_values["customer_id"].to_numpy(str), level=level
     )
@@ -186,9 +189,8 @@ def kpis(seen: Activity, *, label: str, repeat_days: int, level: float, seed: in
     found["repeat_rate.lifetime"] = _estimated(again, "share", buyers, "repeat_rate.lifetime")
     soon, watched = _repeat_within(seen, repeat_days, level)
     found[f"repeat_rate.{repeat_days}d"] = _estimated(soon, "share", watched, f"repeat_rate.{repeat_days}d")
-    found["orders.zero_share"] = _estimated(
-        wilson(seen.zero_orders, orders, level=level), "share", orders, "orders.zero_share"
-    )
+    free = ratio(people["zero_now"].to_numpy(float), now["orders"], **settings)
+    found["orders.zero_share"] = _estimated(free, "share", orders, "orders.zero_share")
     for name, ending in (("last", "change_last"), ("year", "change_year")):
         if name in parts:
             for key, estimate in _changes(now, parts[name], settings).items():

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from helpers import pulse
 from helpers.pulse.bridge import split
+from helpers.stats.intervals import wilson
 
 NOW = (datetime(2024, 4, 1), datetime(2024, 7, 1))
 LAST = (datetime(2024, 1, 1), datetime(2024, 4, 1))
@@ -56,6 +57,40 @@ def test_the_kpis_of_a_tiny_ledger_are_those_of_pen_and_paper(see):
     assert found["repeat_rate.lifetime"] == pytest.approx(1 / 3)
     assert found["revenue.change_last"] == pytest.approx(40 / 100 - 1)
     assert found["arpu.active"] == pytest.approx(found["frequency"] * found["aov"])
+
+
+def test_n_is_the_denominator(see):
+    found = find(see(ROWS)).numbers()
+    # Three orders of two active customers; three customers with any order or refund.
+    assert {
+        key: found[key].n for key in ("aov", "frequency", "arpu.active", "arpu.registered", "orders.zero_share")
+    } == {
+        "aov": 3,
+        "frequency": 2,
+        "arpu.active": 2,
+        "arpu.registered": 3,
+        "orders.zero_share": 3,
+    }
+
+
+def test_who_only_cancelled_is_no_customer_and_what_was_given_back_still_counts(see):
+    rows = [*ROWS, ("eve", "2024-05-03", 0, "cancelled"), ("fay", "2024-05-03", -4, "cancelled")]
+    found = find(see(rows)).numbers()
+    assert (found["customers"].value, found["customers"].n, found["arpu.registered"].n) == (3, 3, 3)
+    assert found["revenue"].value == 40 - 4
+    assert found["arpu.registered"].value == pytest.approx(36 / 3)
+
+
+def test_the_share_of_free_orders_is_that_of_drawn_customers(see):
+    # Two of 20 customers order 50 times each for nothing, the others 5 times for money: orders are far from independent.
+    rows = [(f"f{n}", "2024-05-05", 0) for n in range(2) for _ in range(50)]
+    rows += [(f"p{n}", "2024-05-05", 10) for n in range(18) for _ in range(5)]
+    found = find(see(rows)).numbers()["orders.zero_share"]
+    assert found.value == pytest.approx(100 / 190)
+    orders_alone = wilson(100, 190, level=0.95)
+    assert found.high - found.low > 3 * (orders_alone.high - orders_alone.low)
+    paid = find(see(rows[100:])).numbers()["orders.zero_share"]
+    assert (paid.value, paid.low, paid.high) == (0, None, None)
 
 
 def test_every_ratio_has_interval_n_and_definition(see):
