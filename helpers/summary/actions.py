@@ -41,6 +41,11 @@ class Actions(Result):
     modelled: bool = True
     left_out: str = ""
 
+    @property
+    def acted(self) -> int:
+        """Customers who have an action; those of a segment without an entry in the playbook have none."""
+        return int((self.customers["kind"] != "none").sum())
+
     def groups(self) -> pd.DataFrame:
         """One row a segment and action: `key`, `segment`, `kind`, `action`, `evidence`, `customers`, `value`, `profit`."""
         by = ["segment", "kind", "action", "evidence"]
@@ -63,7 +68,9 @@ class Actions(Result):
         if self.customers.empty:
             return {}
         n, unit = len(self.customers), language().currency
-        found = {"actions.customers": Number(value=n, unit="customers", n=n, definition="summary.actions.customers")}
+        found = {
+            "actions.customers": Number(value=self.acted, unit="customers", n=n, definition="summary.actions.customers")
+        }
         for row in self.groups().to_dict("records"):
             size = int(row["customers"])
             parts = {"customers": (size, "customers"), "value": (row["value"], unit), "profit": (row["profit"], unit)}
@@ -136,12 +143,18 @@ class Actions(Result):
         """Where the list is."""
         if self.customers.empty:
             return Sentence(text=self.why)
+        if not self.acted:
+            return Sentence(text=_("No customer has a next-best action: the playbook has no entry for any segment."))
         text = _(
             "{n} customers have one action each. An offer that its report advises comes before an entry of the "
             "playbook; who is held out of the offers is left alone, so that they can be judged. The list is in "
             "{file}."
         )
-        return Sentence(text=text.format(n=number(len(self.customers)), file=FILE))
+        told = text.format(n=number(self.acted), file=FILE)
+        if without := len(self.customers) - self.acted:
+            nothing = _("For {n} there is none: the playbook has no entry for their segment.")
+            told = f"{told} {nothing.format(n=number(without))}"
+        return Sentence(text=told)
 
     def table(self) -> Table | Sentence:
         """The actions by segment."""
@@ -267,7 +280,7 @@ def _segments(sources: Sources) -> pd.DataFrame | None:
     rows = pd.DataFrame(
         {"customer_id": customers["customer_id"].astype(str), "segment": customers["segment"].astype(str)}
     )
-    rows["action"] = rows["segment"].map(entries).fillna("")
+    rows["action"] = pd.Series([entries.get(segment, "") for segment in rows["segment"]], index=rows.index, dtype="str")
     rows["kind"] = np.where(rows["action"] != "", "playbook", "none")
     rows["evidence"] = np.where(rows["action"] != "", "assumption", "")
     values = sources.published("segmentation", "value")

@@ -47,7 +47,7 @@ class Levers(Result):
 
     @property
     def to_try(self) -> Lever | None:
-        """The what-if that is worth most by its low end: something that brings it about is to be found and tested."""
+        """The what-if that comes first by its low end: something that brings it about is to be found and tested."""
         return next((one for one in self.each if one.what_if and one.sure), None)
 
     def numbers(self) -> dict[str, Number]:

@@ -43,8 +43,8 @@ class Verdict(Result):
             return self._told(_first_text(first), first)
         if (best := self.levers.to_try) is not None:
             text = _(
-                "No lever has been shown to bring anything yet. Of what can be supposed, this would be worth most: "
-                "{lever}, {value} within {months} months ({ends}, {level} interval). Find something that brings it "
+                "No lever has been shown to bring anything yet. Of what can be supposed, this comes first by the low end of its "
+                "interval: {lever}, {value} within {months} months ({ends}, {level} interval). Find something that brings it "
                 "about, and test it."
             )
             return self._told(text, best)

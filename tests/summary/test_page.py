@@ -48,6 +48,31 @@ def test_every_customer_has_one_action_the_offer_before_the_playbook_and_the_hol
     assert [one.status for one in findings.checks if one.id == "summary.actions.once"] == ["pass"]
 
 
+def test_who_has_no_entry_in_the_playbook_has_no_action(tmp_path):
+    entries = segmentation().decisions
+    parts, findings = page(world(tmp_path / "one", topics=(segmentation(decisions=entries[:1]),)))
+    counted = findings.numbers["actions.customers"]
+    # a, b and f are best and are to be thanked; nothing is said of c and d, who are gone.
+    assert (counted.value, counted.n) == (3, 5)
+    told = parts["actions"].sentence().text
+    assert told.startswith("3 customers have one action each.")
+    assert told.endswith("For 2 there is none: the playbook has no entry for their segment.")
+    parts, findings = page(world(tmp_path / "none", topics=(segmentation(decisions=[]),)))
+    assert findings.numbers["actions.customers"].value == 0
+    assert parts["actions"].sentence().text.startswith("No customer has a next-best action")
+
+
+def test_the_headline_says_that_what_is_supposed_stands_by_its_low_end(tmp_path):
+    numbers = {
+        "lever.retention": number(1000.0, 100.0, 1900.0),
+        "lever.frequency": number(200.0, 150.0, 250.0),
+        "clv.total": number(400.0, 300.0, 600.0),
+    }
+    told = page(world(tmp_path, topics=(clv(numbers=numbers),)))[0]["verdict"].headline()
+    assert "this comes first by the low end of its interval: Frequency" in told
+    assert "worth most" not in told
+
+
 def test_what_segments_may_bring_is_left_out_where_the_lifetime_values_are_held_back(tmp_path):
     topics = (clv(status="blocked", reason="Its back-test failed."), trials(), offers(), segmentation())
     parts, findings = page(world(tmp_path, topics=topics))
