@@ -58,7 +58,8 @@ def clustered_median(values: NDArray, clusters: NDArray, *, level: float) -> Est
     """Median of values that come in clusters, with Woodruff's interval (Woodruff 1952).
 
     The share of values at or below the median has a linearised standard error over clusters; its normal interval is
-    read back through the empirical distribution.
+    read back through the empirical distribution. Where many values are the median, the share below it may vary more: nothing
+    is above a median that is the top price, and the larger of both errors counts.
 
     Args:
         values: Shape (m,), such as one amount an order.
@@ -75,11 +76,15 @@ def clustered_median(values: NDArray, clusters: NDArray, *, level: float) -> Est
     middle = float(np.median(values))
     if n < LEAST:
         return Estimate(value=middle, low=None, high=None, level=level, n=n)
-    below = (values <= middle).astype(float)
-    influence = np.bincount(place, weights=below - below.mean(), minlength=n) / len(values)
-    half = quantile(level) * math.sqrt(n / (n - 1) * float((influence**2).sum()))
+    half = quantile(level) * max(_share_error(below, place, n) for below in (values <= middle, values < middle))
     low, high = np.quantile(values, [max(0.0, 0.5 - half), min(1.0, 0.5 + half)])
     return Estimate(value=middle, low=float(low), high=float(high), level=level, n=n)
+
+
+def _share_error(held: NDArray, place: NDArray, n: int) -> float:
+    """Linearised standard error of the share of values for which something holds, over n clusters."""
+    influence = np.bincount(place, weights=held - held.mean(), minlength=n) / len(held)
+    return math.sqrt(n / (n - 1) * float((influence**2).sum()))
 
 
 def gini_coefficient(amounts: NDArray) -> float:

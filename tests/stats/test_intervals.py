@@ -43,6 +43,24 @@ def test_the_median_of_one_customers_orders_has_no_interval():
     assert (found.value, found.low, found.high) == (2.0, None, None)
 
 
+@pytest.mark.parametrize(
+    ("prices", "shares", "median"),
+    [((10.0, 20.0), (0.52, 0.48), 10.0), ((5.0, 10.0, 20.0), (0.2, 0.33, 0.47), 10.0)],
+)
+def test_the_interval_of_the_median_holds_where_the_median_may_be_the_top_price(prices, shares, median):
+    rng = np.random.default_rng(0)
+    samples = [rng.choice(prices, 100, p=shares) for _ in range(400)]
+    found = [clustered_median(values, np.arange(100), level=0.95) for values in samples]
+    # In a quarter of the samples and more, the top price is the median by chance.
+    assert sum(one.value == max(prices) for one in found) > 80
+    assert np.mean([one.low <= median <= one.high for one in found]) > 0.93
+
+
+def test_a_median_that_nearly_all_paid_is_sure():
+    found = clustered_median(np.array([10.0] * 10 + [20.0] * 90), np.arange(100), level=0.95)
+    assert (found.value, found.low, found.high) == (20, 20, 20)
+
+
 def test_customers_with_many_orders_widen_the_interval_of_the_median():
     rng = np.random.default_rng(2)
     level_of = rng.normal(50, 10, 100)
