@@ -29,6 +29,7 @@ Reason = Literal[
     "missing_pair",
     "control_near_zero",
     "control_zero",
+    "early_look",
 ]
 LEAST = 2
 

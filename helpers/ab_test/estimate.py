@@ -7,7 +7,7 @@ interval without zero never part. A sequential look hands in its own critical va
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
@@ -161,6 +161,18 @@ def untold(pair: Pair, *, reason: Reason, alpha: float) -> Effect:
     )
 
 
+def unheld(pair: Pair, *, p: float, alpha: float) -> Effect:
+    """The effect at a look so early that no value may be ruled out yet: its value without an interval."""
+    plain = compare(pair, alpha=alpha)
+    if pair.reason:
+        return plain
+    difference, lift = (
+        Interval(value=part.value, low=-math.inf, high=math.inf, kind="everything")
+        for part in (plain.difference, plain.lift)
+    )
+    return replace(plain, difference=difference, lift=lift, p=p, critical=math.inf, reason="early_look")
+
+
 def z_of(pair: Pair) -> float:
     """The statistic on the normal scale, which sequential boundaries are for: same p, same sign."""
     effect = compare(pair)
@@ -183,8 +195,10 @@ def at_look(pair: Pair, *, critical: float, p: float, alpha: float) -> Effect:
         p: Repeated p-value of the look.
         alpha: Two-sided level of the whole test.
     """
-    if pair.reason or math.isinf(critical):
-        return compare(pair, alpha=alpha, critical=critical, p=p)
+    if math.isinf(critical):
+        return unheld(pair, p=p, alpha=alpha)
+    if pair.reason:
+        return compare(pair, alpha=alpha)
     nominal = 2 * float(ndtr(-critical))
     own = critical_value(nominal, pair.degrees) if nominal > SMALLEST_P else critical
     return compare(pair, alpha=alpha, critical=own, p=p)
@@ -206,7 +220,7 @@ class OneSided:
 
     Attributes:
         shown: Whether the claim is shown at `alpha`.
-        p: One-sided p-value; `None` where the data do not tell.
+        p: One-sided p-value; `None` where the data do not tell, or where an interval was asked that brings none.
         margin: As it was asked, relative or absolute.
         bound: The confidence bound that is compared with the margin; it lies on the claim's side of it iff shown.
     """
@@ -215,6 +229,21 @@ class OneSided:
     p: float | None
     margin: float
     bound: float | None
+
+
+def held_against(effect: Effect, *, margin: float, less_is_better: bool = False) -> OneSided:
+    """Whether an effect's own interval lies clear of a margin, whatever test it is the inversion of.
+
+    Args:
+        effect: At two-sided 2 alpha, for a claim at one-sided alpha.
+        margin: Of the lift where more is better: -.02 for a loss of 2 %. Where less is better, the lift's sign is turned.
+        less_is_better: Whether it is.
+    """
+    lift = effect.lift
+    if not lift.bounded:
+        return OneSided(shown=False, p=None, margin=margin, bound=None)
+    bound = -lift.high if less_is_better else lift.low
+    return OneSided(shown=bound > margin, p=None, margin=margin, bound=bound)
 
 
 def above(pair: Pair, *, margin: float, relative: bool, alpha: float, critical: float | None = None) -> OneSided:
@@ -264,8 +293,6 @@ def below(pair: Pair, *, margin: float, relative: bool, alpha: float, critical: 
 
 def mirrored(pair: Pair) -> Pair:
     """The pair with both values' signs turned: less is more."""
-    from dataclasses import replace
-
     return replace(
         pair,
         control=replace(pair.control, value=-pair.control.value),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from helpers.ab_test.decide import Answer, Verdict, decide, error_levels
-from helpers.ab_test.estimate import Effect, OneSided, above, mirrored
+from helpers.ab_test.estimate import Effect, OneSided, held_against
 from helpers.ab_test.multiple import adjusted_p, levels
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def judge(
                 Judged(cell=cell, effect=effect, p=p, state=state, uncapped=_without_caps(cell, effect, state))
             )
         elif cell.metric.role == "guardrail":
-            found.append(_guarded(cell, share.guardrail, share.deterioration, test.alpha, look))
+            found.append(_guarded(cell, share.guardrail, share.deterioration, look))
         else:
             effect = _effect(cell, test.alpha, look)
             found.append(Judged(cell=cell, effect=effect, p=effect.p, state=_plain_state(cell, effect)))
@@ -172,20 +172,11 @@ def _guarded(
     cell: Cell,
     level: float,
     deterioration: float,
-    alpha: float,
     look: Callable[[Cell, float], Look | None] | None,
 ) -> Judged:
-    """Non-inferiority: the interval's end on the bad side is held against the margin."""
-    effect = _effect(cell, 2 * level if look is None else alpha, look)
-    pair = mirrored(cell.pair) if cell.metric.better == "less" else cell.pair
-    now = look(cell, 2 * level) if look else None
-    margin = above(
-        pair,
-        margin=-abs(cell.metric.margin or 0.0),
-        relative=True,
-        alpha=level,
-        critical=now.critical if now else None,
-    )
+    """Non-inferiority: the end on the bad side of the interval that is shown is held against the margin."""
+    effect = _effect(cell, 2 * level, look)
+    margin = held_against(effect, margin=-abs(cell.metric.margin or 0.0), less_is_better=cell.metric.better == "less")
     worse = _plain_state(cell, _effect(cell, 2 * deterioration, look)) == "worse"
     state = "unknown" if cell.pair.reason else "worse" if worse else "non_inferior" if margin.shown else "undecided"
     return Judged(cell=cell, effect=effect, p=effect.p, state=state, margin=margin)

@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from helpers.ab_test.estimate import z_of
 from helpers.ab_test.ledger import Ledger, Record, enter
 from helpers.ab_test.sequential import Look, always_valid_critical, always_valid_p
 from helpers.errors import DataError
@@ -133,7 +132,7 @@ def looker(looks: Looks, test: Test, *, n: int) -> Callable[[Cell, float], Look 
             return None
         tuning = float(test.planned_n or n)
         critical = always_valid_critical(n, alpha=alpha, tuning=tuning)
-        z = z_of(cell.pair)
+        z = cell.z
         p = always_valid_p(z, n, alpha=alpha, tuning=tuning)
         return Look(critical=critical, p=p, crossed=abs(z) > critical, spent=alpha)
 
@@ -141,7 +140,7 @@ def looker(looks: Looks, test: Test, *, n: int) -> Callable[[Cell, float], Look 
         if cell.pair.reason:
             return None
         ledger = _ledger(test, looks.records[:-1], alpha)
-        return enter(ledger, at="", information=n, statistic=z_of(cell.pair)).look
+        return enter(ledger, at="", information=n, statistic=cell.z).look
 
     return anytime if test.sequential == "always_valid" else grouped
 

@@ -8,6 +8,7 @@ quantiles also serve as pivots of the intervals, each tail for itself, so that p
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,66 @@ if TYPE_CHECKING:
 DRAWS = 4999
 
 
+@dataclass(frozen=True, kw_only=True)
+class Shuffled:
+    """Two arms and the distribution of their studentised difference under re-assignment: one shuffling serves every level.
+
+    Attributes:
+        pair: The arms.
+        pivots: Welch's t of the re-assignments, in order, shape (draws,); empty where the arms cannot be compared.
+    """
+
+    pair: arms.Pair
+    pivots: NDArray
+
+    @property
+    def p(self) -> float:
+        """Twice the smaller tail, (1 + as extreme) / (1 + draws), so it is never zero."""
+        statistic = compare(self.pair).statistic or 0.0
+        # Ties count as extreme; sums in another order differ in their last digits.
+        slack = 1e-9 * max(1.0, abs(statistic))
+        above = 1 + int((self.pivots >= statistic - slack).sum())
+        below = 1 + int((self.pivots <= statistic + slack).sum())
+        return min(1.0, 2 * min(above, below) / (1 + len(self.pivots)))
+
+    def rank(self, alpha: float) -> int:
+        """Of the pivots that are the quantiles of the tails: the largest count that still rejects, 0 where none can."""
+        return math.ceil(alpha * (1 + len(self.pivots)) / 2) - 1
+
+    def effect(self, alpha: float) -> Effect:
+        """Difference and lift at a two-sided level.
+
+        Raises:
+            ValueError: No re-assignment is rare enough for the level.
+        """
+        plain = compare(self.pair, alpha=alpha)
+        if self.pair.reason:
+            return plain
+        draws, rank = len(self.pivots), self.rank(alpha)
+        if rank < 1:
+            raise ValueError(f"draws == {draws}, must be at least {math.ceil(2 / alpha)} for alpha == {alpha}")
+        # Quantiles at the same ranks make p and interval agree.
+        upper, lower = float(self.pivots[draws - rank]), float(self.pivots[rank - 1])
+        return _effect(plain, self.pair, lower=lower, upper=upper, p=self.p, alpha=alpha)
+
+
+def shuffled(control: Any, treatment: Any, *, draws: int = DRAWS, seed: int) -> Shuffled:
+    """Re-assign units at random.
+
+    Args:
+        control: Shape (n_c,), one value a unit.
+        treatment: Shape (n_t,).
+        draws: Re-assignments.
+        seed: Of the draws.
+    """
+    sides = [np.asarray(side, dtype=float) for side in (control, treatment)]
+    pair = arms.independent(*(_arm(side) for side in sides), method=("permutation",))
+    if pair.reason:
+        return Shuffled(pair=pair, pivots=np.zeros(0))
+    pivots = _pivots(np.concatenate(sides), len(sides[1]), draws=draws, rng=np.random.default_rng(seed))
+    return Shuffled(pair=pair, pivots=np.sort(pivots))
+
+
 def permutation(control: Any, treatment: Any, *, alpha: float = 0.05, draws: int = DRAWS, seed: int) -> Effect:
     """Difference and lift of two means by the studentised permutation test.
 
@@ -31,35 +92,12 @@ def permutation(control: Any, treatment: Any, *, alpha: float = 0.05, draws: int
         alpha: Two-sided level: half in each tail.
         draws: Re-assignments.
         seed: Of the draws.
-
-    Returns:
-        The effect; p is twice the smaller tail, (1 + as extreme) / (1 + draws), so it is never zero.
     """
-    sides = [np.asarray(side, dtype=float) for side in (control, treatment)]
-    made = [_arm(side) for side in sides]
-    pair = arms.independent(*made, method=("permutation",))
-    plain = compare(pair, alpha=alpha)
-    if plain.statistic is None or plain.standard_error is None:
-        return plain
-    pivots = _pivots(np.concatenate(sides), len(sides[1]), draws=draws, rng=np.random.default_rng(seed))
-    # Ties count as extreme; sums in another order differ in their last digits.
-    slack = 1e-9 * max(1.0, abs(plain.statistic))
-    above = 1 + int((pivots >= plain.statistic - slack).sum())
-    below = 1 + int((pivots <= plain.statistic + slack).sum())
-    p = min(1.0, 2 * min(above, below) / (1 + draws))
-    # The largest counts that still reject: quantiles at the same ranks make p and interval agree.
-    rank = math.ceil(alpha * (1 + draws) / 2) - 1
-    if rank < 1:
-        raise ValueError(f"draws == {draws}, must be at least {math.ceil(2 / alpha)} for alpha == {alpha}")
-    ordered = np.sort(pivots)
-    upper, lower = float(ordered[draws - rank]), float(ordered[rank - 1])
-    return _effect(plain, pair, lower=lower, upper=upper, p=p, alpha=alpha)
+    return shuffled(control, treatment, draws=draws, seed=seed).effect(alpha)
 
 
 def _effect(plain: Effect, pair: arms.Pair, *, lower: float, upper: float, p: float, alpha: float) -> Effect:
     """Intervals from the two tails' pivots; a rejection keeps zero outside, and none keeps it inside."""
-    from dataclasses import replace
-
     error, rejected = plain.standard_error or math.nan, p < alpha
     low, high = pair.difference - upper * error, pair.difference - lower * error
     low, high = _held(low, high, rejected=rejected, sign=pair.difference)

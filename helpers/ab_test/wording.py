@@ -66,7 +66,12 @@ def lift_text(one: Judged) -> str:
         return why_not(one)
     ends = bounded(lift)
     if ends[0] is None:
-        return _("{lift} (no bounds: the control’s value may be zero)").format(lift=percent(lift.value, signed=True))
+        text = (
+            _("{lift} (no bounds yet: so early a look concludes nothing)")
+            if one.effect.reason == "early_look"
+            else _("{lift} (no bounds: the control’s value may be zero)")
+        )
+        return text.format(lift=percent(lift.value, signed=True))
     return _("{lift} ({low} to {high})").format(
         lift=percent(lift.value, signed=True),
         low=percent(ends[0], signed=True),
@@ -85,6 +90,7 @@ def why_not(one: Judged) -> str:
         "missing_pair": _("no value"),
         "control_near_zero": _("the control’s value may be zero"),
         "control_zero": _("the control’s value is zero"),
+        "early_look": _("so early a look concludes nothing"),
     }
     return reasons.get(str(one.effect.reason), _("no value"))
 
