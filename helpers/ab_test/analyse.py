@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from helpers.ab_test import topic
 from helpers.ab_test.integrity import Kept, run_gates
 from helpers.ab_test.judge import Judged, answers, best, judge
-from helpers.ab_test.looks import NEARLY, Looks, enter_look, looker, read_looks, write_looks
+from helpers.ab_test.looks import NEARLY, SPENDING, Looks, enter_look, looker, read_looks, write_looks
 from helpers.ab_test.measure import measure
-from helpers.ab_test.profile import Profile, profile
+from helpers.ab_test.profile import Outcomes, Profile, outcomes, profile
 from helpers.ab_test.read import Units, one_row_each, registered, units
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Analysis:
         answer: `ship`, `dont_ship`, `extend`, `invalid`, or `explore` for a test that was not registered.
         looks: Looks so far.
         complete: Whether the planned end has been reached.
+        observed: Units that have an outcome: those that a verdict rests on.
         outside: Units whose variant is in no plan.
     """
 
@@ -50,6 +51,7 @@ class Analysis:
     answer: str
     looks: Looks
     complete: bool
+    observed: int
 
     @property
     def test(self) -> Test:
@@ -130,13 +132,14 @@ def _analysis(read: Units, counted: Profile, *, ledger: Path | None, seed: int) 
     if not all(kept.gate.passed for kept in gates if kept.id in {"crossed_over", "duplicates"}) or test.tolerance:
         read = replace(read, table=one_row_each(read))
         counted = profile(read)
-    complete = _complete(test, counted)
+    known = outcomes(read, counted)
+    complete = _complete(test, known, units=counted.units)
     at = str(counted.last or "")
-    looks = enter_look(read_looks(ledger, test), test, n=max(counted.units, 1), at=at, complete=complete)
+    looks = enter_look(read_looks(ledger, test), test, n=max(known.n, 1), at=at, complete=complete)
     judged: tuple[Judged, ...] = ()
     if gates[0].gate.passed and all(counted.rows.get(name) for name in read.variants):
         cells = measure(read, counted, seed=seed)
-        judged = judge(cells, test, look=looker(looks, test, n=counted.units))
+        judged = judge(cells, test, look=looker(looks, test, n=max(known.n, 1)))
     crossed = any(one.state in {"better", "worse"} for one in judged if one.cell.metric.role == "success")
     looks = replace(looks, records=(*looks.records[:-1], replace(looks.records[-1], crossed=crossed)))
     passed = {kept.id: kept.gate.passed for kept in gates}
@@ -152,14 +155,18 @@ def _analysis(read: Units, counted: Profile, *, ledger: Path | None, seed: int) 
         answer=answer if test.registered or not all(passed.values()) else "explore",
         looks=looks,
         complete=complete,
+        observed=known.n,
     )
 
 
-def _complete(test: Test, counted: Profile) -> bool:
+def _complete(test: Test, known: Outcomes, *, units: int) -> bool:
     """Whether the planned end has come: its last day where days were planned and are known, else its last unit.
 
+    Units count once they have an outcome, and days up to the last unit that has one: before its window is over, a unit says nothing.
     A test that ends with fewer units than planned has ended all the same; the plan beside the execution shows what it lacks.
     """
-    if test.planned_days is not None and counted.days is not None:
-        return counted.days >= test.planned_days
-    return test.planned_n is None or counted.units >= NEARLY * test.planned_n
+    enough = test.planned_n is not None and known.n >= NEARLY * test.planned_n
+    if test.planned_days is not None and known.days is not None:
+        # Spending goes by units: once all is spent there is nothing left to wait for.
+        return known.days >= test.planned_days or (enough and test.sequential in SPENDING)
+    return enough or (test.planned_n is None and known.waiting <= (1 - NEARLY) * units)

@@ -23,25 +23,24 @@ def _least(one: Analysis) -> list[tuple[str, str, str]]:
     text = _("Least change in {metric} that it finds, {power} of the time")
     what = text.format(metric=shown_metric(metric).lower(), power=percent(found.design_of(metric).power, digits=0))
     planned, now = (
-        percent(found.least(metric, spread, n)) if n else _("not planned")
-        for n in (one.test.planned_n, one.profile.units)
+        percent(found.least(metric, spread, n)) if n else _("not planned") for n in (one.test.planned_n, one.observed)
     )
     return [(what, planned, now)]
 
 
 def outlook(one: Analysis) -> float | None:
     """Chance that a sequential test which goes on ends with its main metric shown, at the trend so far (conditional power)."""
-    from helpers.ab_test.estimate import critical_value, z_of
+    from helpers.ab_test.estimate import critical_value
     from helpers.ab_test.power import conditional_power
     from helpers.ab_test.timepath import main_metric
 
     own, test = main_metric(one), one.test
     if own is None or one.answer != "extend" or test.sequential == "none" or not test.planned_n or own.cell.pair.reason:
         return None
-    fraction = one.profile.units / test.planned_n
+    fraction = one.observed / test.planned_n
     if not 0 < fraction < 1:
         return None
-    z = abs(z_of(own.cell.pair))
+    z = abs(own.cell.z)
     edge = critical_value(test.alpha, math.inf)
     return conditional_power(z, fraction, drift=z / math.sqrt(fraction), critical=edge)
 

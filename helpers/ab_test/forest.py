@@ -86,7 +86,7 @@ def _forest(one: Analysis) -> Figure:
             test=shown_test(one.test), control=foreign(one.test.control)
         ),
         foot=_("n = {n} units. {levels} Guardrails and other metrics: each by itself.").format(
-            n=number(one.profile.units), levels=joint_text(one)
+            n=number(one.observed), levels=joint_text(one)
         ),
         alt=listing((f"{name} {lift_text(own)}" for name, own in zip(names, rows, strict=True)), style="unit"),
         data=table(frame, columns, title=_("Lift of every metric"), rows=40),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # A test that has this share of its planned units has come to its planned end.
 NEARLY = 0.99
+# Procedures that spend alpha look by look.
+SPENDING = ("obrien_fleming", "pocock")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,12 +105,12 @@ def enter_look(past: tuple[Record, ...], test: Test, *, n: int, at: str, complet
     Args:
         past: Looks of earlier runs.
         test: As registered.
-        n: Units now.
+        n: Units that have an outcome now.
         at: Last day of the data.
         complete: Whether the planned end has been reached.
     """
     before = tuple(record for record in past if record.information < n)
-    if test.sequential in {"obrien_fleming", "pocock"} and test.planned_n:
+    if test.sequential in SPENDING and test.planned_n:
         found = enter(_ledger(test, before, test.alpha), at=at, information=n, statistic=0.0, final=False)
         return Looks(records=found.ledger.records, maximum=test.planned_n)
     planned = complete or test.sequential == "always_valid" or not (test.planned_n or test.planned_days)
@@ -122,7 +124,7 @@ def looker(looks: Looks, test: Test, *, n: int) -> Callable[[Cell, float], Look 
     Args:
         looks: This look last.
         test: As registered.
-        n: Units now.
+        n: Units that have an outcome now.
     """
     if test.sequential == "none":
         return None

@@ -91,3 +91,49 @@ def profile(units: Units) -> Profile:
         first=min((first for first, _last in days), default=None),
         last=max((last for _first, last in days), default=None),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """Units whose outcome is known: those that a verdict rests on.
+
+    Attributes:
+        n: Units with an outcome of every metric that decides.
+        waiting: Units whose outcome will come, since their window is not over yet.
+        days: Days from the first assignment to the last of a unit with an outcome; `None` where rows are not dated.
+    """
+
+    n: int
+    waiting: int
+    days: int | None
+
+
+def outcomes(units: Units, counted: Profile) -> Outcomes:
+    """Units with an outcome, of the metrics that decide; of all metrics where none does.
+
+    An outcome from a log is missing only while its window runs, so every metric must have it. In the client's own table some
+    metrics have no value for some units for ever (an order's value where nothing was ordered), so the fullest column says who
+    has come to an outcome.
+
+    Args:
+        units: The test's units.
+        counted: Their counts.
+    """
+    metrics = units.test.metrics
+    places = [place for place, metric in enumerate(metrics) if metric.role != "information"] or range(len(metrics))
+    lost = {place: sum(counted.missing(name, units.columns(place)) for name in counted.rows) for place in places}
+    own = [place for place in places if metrics[place].source == "experiments"]
+    slowest = [max((place for place in places if place not in own), key=lost.__getitem__, default=None)]
+    fullest = [min(own, key=lost.__getitem__, default=None)]
+    last = max((place for place in slowest + fullest if place is not None), key=lost.__getitem__)
+    if not lost[last]:
+        return Outcomes(n=counted.units, waiting=0, days=counted.days)
+    n = counted.units - lost[last]
+    if not units.dated or counted.first is None:
+        return Outcomes(n=n, waiting=0, days=None)
+    value = units.table[f"m{last}"].cast("float64")
+    known = value.notnull() & ~value.isnan()
+    asked = {"day": units.table["day"].max(where=known), "waiting": (~known & units.table["exposed"].notnull()).sum()}
+    row = units.table.aggregate(**asked).to_pyarrow().to_pylist()[0]
+    days = 0 if row["day"] is None else (row["day"] - counted.first).days + 1
+    return Outcomes(n=n, waiting=0 if last in own else row["waiting"] or 0, days=days)

@@ -254,7 +254,7 @@ def _metrics_table(one: Analysis) -> Table:
     foot = _(
         "n = {n} units. {levels} Guardrails and other metrics: each by itself. Not adjusted: without what was known before the "
         "test."
-    ).format(n=number(one.profile.units), levels=joint_text(one))
+    ).format(n=number(one.observed), levels=joint_text(one))
     foot = " ".join(part for part in (foot, margins_text(one)) if part)
     strong = tuple(place for place, own in enumerate(one.judged) if own.cell.metric.role == "success")
     title = _("{test}: every metric").format(test=shown_test(one.test))

@@ -188,12 +188,20 @@ def decision_text(one: Analysis, *, brief: bool = False) -> str:
     }
     why = listing(dict.fromkeys(why_not(own) for own in named))
     first = effects[:1].upper() + effects[1:] if verdict.cause == "better_and_safe" else effects
-    return texts[verdict.cause].format(
+    text = texts[verdict.cause].format(
         **facts,
         effects=first,
         why=why,
-        n=number(one.profile.units),
+        n=number(one.observed),
         planned=number(test.planned_n) if test.planned_n else "–",
+    )
+    return text if one.complete or one.observed == one.profile.units else f"{text} {outcomes_text(one)}"
+
+
+def outcomes_text(one: Analysis) -> str:
+    """How many units the verdict rests on, where some have no outcome yet."""
+    return _("{n} of {total} units have an outcome so far.").format(
+        n=number(one.observed), total=number(one.profile.units)
     )
 
 

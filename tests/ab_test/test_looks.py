@@ -1,15 +1,22 @@
 """Looks of the whole pipe: by which test a metric is looked at, when a test has ended, and what stands after its end."""
 
+from datetime import datetime
+
+import ibis
 import numpy as np
+import pandas as pd
 import pytest
 
-from helpers.ab_test import arms, measure
+from helpers import ab_test
+from helpers.ab_test import analyse, arms, measure
 from helpers.ab_test.judge import judge
 from helpers.ab_test.looks import enter_look, looker
 from helpers.ab_test.measure import Cell
 from helpers.ab_test.moments import Moments
 from helpers.ab_test.registration import Metric
 from helpers.ab_test.registration import Test as Registered
+from tests.ab_test.pipe import METRICS, analysed, held, registered
+from tests.ab_test.test_topic import units
 
 SUCCESS = Metric(name="y", column="y", role="success")
 SPENDING = Registered(id="t", metrics=(SUCCESS,), planned_n=2000, sequential="obrien_fleming")
@@ -90,3 +97,56 @@ def test_a_guardrails_verdict_is_that_of_the_interval_that_is_shown(better, n_co
         assert clear == (own.state == "non_inferior")
         shown += clear
     assert shown / runs <= 0.025 + 3 * (0.025 * 0.975 / runs) ** 0.5
+
+
+def windowed(until, *, ledger=None, **changes):
+    """6,000 units of four weeks, each with a window of 28 days; the orders that were seen before a day."""
+    rng = np.random.default_rng(2)
+    came = pd.Timestamp("2024-03-01") + pd.to_timedelta(rng.integers(0, 28 * 24 * 60, 6000), unit="m")
+    frame = pd.DataFrame({"unit_id": [f"u{place}" for place in range(6000)], "experiment": "t"})
+    frame = frame.assign(variant=rng.permutation(["control", "treatment"] * 3000), assigned_at=came, exposed_at=came)
+    log = frame[rng.random(6000) < 0.2][["unit_id", "assigned_at"]]
+    log = log.assign(ordered_at=log["assigned_at"] + pd.Timedelta(days=9), revenue=50.0, kind="order")
+    log = log.rename(columns={"unit_id": "customer_id"}).drop(columns="assigned_at")
+    log = log[log["ordered_at"] < pd.Timestamp(until)]
+    log["ordered_at"] = log["ordered_at"].astype("datetime64[us]")
+    metric = {"name": "again", "type": "proportion", "from": "orders", "column": "orders", "role": "success"}
+    table = held(frame)
+    (one,) = analyse(
+        registered(metrics=[metric | {"window_days": 28}], **changes),
+        table,
+        orders=table.get_backend().create_table("log", ibis.memtable(log)),
+        observed_until=datetime.fromisoformat(until),
+        ledger=ledger,
+    )
+    return one
+
+
+@pytest.mark.parametrize(
+    "plan", [{"planned_n": 6000}, {"planned_days": 28}, {}, {"planned_n": 6000, "sequential": "obrien_fleming"}]
+)
+def test_a_unit_counts_once_its_window_is_over(plan, tmp_path):
+    """On 31 March only the units of the first two of 28 days have an outcome: a fourteenth of what the verdict needs."""
+    file = tmp_path / "looks.jsonl"
+    early, late = (windowed(day, ledger=file, **plan) for day in ("2024-03-31", "2024-05-10"))
+    assert (early.answer, late.answer) == ("extend", "dont_ship")
+    assert early.observed == pytest.approx(6000 * 2 / 28, rel=0.15)
+    assert early.observed == early.judged[0].effect.n_control + early.judged[0].effect.n_treatment
+    assert (late.complete, late.observed) == (True, 6000)
+    # A look has the information of the outcomes, not of the assignments.
+    assert [record.information for record in late.looks.records] == [early.observed, 6000]
+    report = ab_test.report((early,))
+    assert f"{early.observed} of 6,000 units have an outcome so far." in report.verdicts()["sentence"].iloc[0]
+    assert f"n = {early.observed} units." in report.table()._repr_html_()
+
+
+def test_values_that_are_missing_for_good_do_not_hold_a_test_open():
+    """An order's value is there for who ordered; the share of who ordered is there for all, and a test of days ends with its days."""
+    frame = units(4000)
+    frame["value"] = frame["revenue"].where(frame["converted"] > 0)
+    both = [METRICS[0], {"name": "value", "type": "mean", "column": "value", "role": "success"}]
+    (one,) = analysed(frame, registered(metrics=both, planned_n=4000))
+    assert (one.complete, one.observed) == (True, 4000)
+    (few,) = analysed(frame, registered(metrics=both[1:], planned_days=14))
+    assert few.complete
+    assert few.observed == int(frame["value"].notna().sum())
