@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from helpers.ab_test import topic
+from helpers.ab_test.decide import Verdict
 from helpers.ab_test.integrity import Kept, run_gates
 from helpers.ab_test.judge import Judged, answers, best, judge
-from helpers.ab_test.looks import NEARLY, SPENDING, Looks, enter_look, looker, read_looks, write_looks
+from helpers.ab_test.looks import NEARLY, SPENDING, Looks, enter_look, kept, looker, read_looks, write_looks
 from helpers.ab_test.measure import measure
 from helpers.ab_test.profile import Outcomes, Profile, outcomes, profile
 from helpers.ab_test.read import Units, one_row_each, registered, units
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     import ibis.expr.types as ir
 
-    from helpers.ab_test.decide import Verdict
     from helpers.ab_test.registration import Test
 
 
@@ -67,6 +67,12 @@ class Analysis:
     def failed(self) -> tuple[Kept, ...]:
         """Gates that did not."""
         return tuple(kept for kept in self.gates if not kept.gate.passed)
+
+    @property
+    def decided_with(self) -> int:
+        """Units of the look that the answer stands from."""
+        found = kept(self.looks, self.test).get(self.variant or "")
+        return round(found[1].information) if found else self.observed
 
     @property
     def verdict(self) -> Verdict | None:
@@ -141,9 +147,17 @@ def _analysis(read: Units, counted: Profile, *, ledger: Path | None, seed: int) 
         cells = measure(read, counted, seed=seed)
         judged = judge(cells, test, look=looker(looks, test, n=max(known.n, 1)))
     crossed = any(one.state in {"better", "worse"} for one in judged if one.cell.metric.role == "success")
-    looks = replace(looks, records=(*looks.records[:-1], replace(looks.records[-1], crossed=crossed)))
     passed = {kept.id: kept.gate.passed for kept in gates}
     verdicts = answers(judged, test, gates=passed, complete=complete)
+    ended = {name: own.answer for name, own in verdicts.items() if own.answer in {"ship", "dont_ship"}}
+    last = replace(looks.records[-1], crossed=crossed, answers=ended)
+    looks = replace(looks, records=(*looks.records[:-1], last))
+    standing = kept(looks, test) if all(passed.values()) else {}
+    verdicts |= {
+        name: Verdict(answer=standing[name][0], cause="kept", names=own.names)  # type: ignore[arg-type]
+        for name, own in verdicts.items()
+        if name in standing
+    }
     variant, answer = best(verdicts, judged)
     return Analysis(
         units=read,

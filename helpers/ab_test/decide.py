@@ -26,6 +26,7 @@ Cause = Literal[
     "safe",
     "guardrail_undecided",
     "not_better",
+    "kept",
 ]
 
 

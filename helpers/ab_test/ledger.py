@@ -7,11 +7,14 @@ where the planned maximum is changed later on, and a re-run on the same data is 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from helpers.ab_test.sequential import Look, Spending, look, spend, spent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Two looks closer than this share of the maximum are one.
 SAME = 1e-9
@@ -30,6 +33,8 @@ class Record:
         critical: Critical value that was used.
         crossed: Whether the test stopped there.
         planned: Whether it was in the plan.
+        complete: Whether it stood at the planned end.
+        answers: The answer for each variant, where it was one that ends the test.
     """
 
     at: str
@@ -38,6 +43,8 @@ class Record:
     critical: float
     crossed: bool
     planned: bool
+    complete: bool = False
+    answers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

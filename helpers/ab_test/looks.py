@@ -32,10 +32,12 @@ class Looks:
     Attributes:
         records: Units at each look, and whether it was planned.
         maximum: Planned units; `None` where none were planned.
+        end: The earlier look at which the planned end had come; `None` where it had not.
     """
 
     records: tuple[Record, ...]
     maximum: int | None
+    end: Record | None = None
 
     @property
     def early(self) -> tuple[Record, ...]:
@@ -110,12 +112,52 @@ def enter_look(past: tuple[Record, ...], test: Test, *, n: int, at: str, complet
         complete: Whether the planned end has been reached.
     """
     before = tuple(record for record in past if record.information < n)
+    end = _end(before, test)
+    if end is not None:
+        before = tuple(replace(one, planned=one.planned and one.information <= end.information) for one in before)
+    if end is None and test.sequential in SPENDING and test.planned_n:
+        found = enter(_ledger(test, before, test.alpha), at=at, information=n, statistic=0.0, final=complete)
+        records = found.ledger.records
+        return Looks(records=(*records[:-1], replace(records[-1], complete=complete)), maximum=test.planned_n)
+    free = test.sequential == "always_valid" or not (test.planned_n or test.planned_days)
+    record = Record(
+        at=at,
+        information=float(n),
+        spent=0.0,
+        critical=0.0,
+        crossed=False,
+        planned=free or (complete and end is None),
+        complete=complete,
+    )
+    return Looks(records=(*before, record), maximum=test.planned_n, end=end)
+
+
+def _end(before: tuple[Record, ...], test: Test) -> Record | None:
+    """The look at which a test had come to its planned end, which later ones are no part of; `None` before it.
+
+    A test that may be read at any time, and one without a plan, have none. Lines of older ledgers do not say `complete`: a fixed
+    test planned no look but that at its end, and spending ends with the planned units.
+    """
     if test.sequential in SPENDING and test.planned_n:
-        found = enter(_ledger(test, before, test.alpha), at=at, information=n, statistic=0.0, final=False)
-        return Looks(records=found.ledger.records, maximum=test.planned_n)
-    planned = complete or test.sequential == "always_valid" or not (test.planned_n or test.planned_days)
-    record = Record(at=at, information=float(n), spent=0.0, critical=0.0, crossed=False, planned=planned)
-    return Looks(records=(*before, record), maximum=test.planned_n)
+        least = NEARLY * test.planned_n
+        return next((one for one in before if one.complete or one.information >= least), None)
+    if test.sequential == "none" and (test.planned_n or test.planned_days):
+        return next((one for one in before if one.complete or one.planned), None)
+    return None
+
+
+def kept(looks: Looks, test: Test) -> dict[str, tuple[str, Record]]:
+    """Answers that stand from an earlier look of a test that spends alpha, by variant, with that look.
+
+    A boundary that was crossed is crossed, and what was undecided at the planned end has nothing left to be decided with: data
+    that come later are supplementary.
+    """
+    found: dict[str, tuple[str, Record]] = {}
+    if test.sequential in SPENDING:
+        for record in looks.records[:-1]:
+            for variant, answer in record.answers.items():
+                found.setdefault(variant, (answer, record))
+    return found
 
 
 def looker(looks: Looks, test: Test, *, n: int) -> Callable[[Cell, float], Look | None] | None:
@@ -129,6 +171,10 @@ def looker(looks: Looks, test: Test, *, n: int) -> Callable[[Cell, float], Look 
     if test.sequential == "none":
         return None
 
+    # Past its end a test has nothing to spend: intervals of what came later stand at the level of the look at its end.
+    at, final = looks.end or looks.records[-1], looks.end is not None or looks.records[-1].complete
+    past = tuple(one for one in looks.records[:-1] if one.information < at.information)
+
     def anytime(cell: Cell, alpha: float) -> Look | None:
         if cell.pair.reason:
             return None
@@ -141,8 +187,8 @@ def looker(looks: Looks, test: Test, *, n: int) -> Callable[[Cell, float], Look 
     def grouped(cell: Cell, alpha: float) -> Look | None:
         if cell.pair.reason:
             return None
-        ledger = _ledger(test, looks.records[:-1], alpha)
-        return enter(ledger, at="", information=n, statistic=cell.z).look
+        ledger = _ledger(test, past, alpha)
+        return enter(ledger, at="", information=at.information, statistic=cell.z, final=final).look
 
     return anytime if test.sequential == "always_valid" else grouped
 

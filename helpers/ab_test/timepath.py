@@ -254,7 +254,10 @@ def _edges(one: Analysis, sizes: list[int]) -> list[float]:
     if test.sequential in {"obrien_fleming", "pocock"} and test.planned_n and sizes:
         times = np.maximum.accumulate(np.array(sizes, dtype=float)) / test.planned_n
         times += np.arange(len(times)) * 1e-9
-        return list(boundary(times, alpha=test.alpha, spending=test.sequential).critical)
+        # Past the planned units nothing is left to spend: the band goes on at the level of its end.
+        within = times[: int((times < 1).sum()) + 1]
+        edges = boundary(within, alpha=test.alpha, spending=test.sequential).critical
+        return [*edges, *[float(edges[-1])] * (len(times) - len(within))]
     tuning = float(test.planned_n or max(sizes, default=1))
     return [always_valid_critical(n, alpha=test.alpha, tuning=tuning) for n in sizes]
 

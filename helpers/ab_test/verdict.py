@@ -193,8 +193,15 @@ class TestFindings(Result):
             )
             found.append(Check(id=f"{test.id}.plan", status="warn", message=text.format(test=shown_test(test))))
         if one.looks.early:
-            text = _(
-                "{test} was looked at before its planned end ({n} times so far); each such look makes a false alarm likelier."
+            text = (
+                _(
+                    "{test} was looked at outside its plan ({n} times so far), also after its planned end; a verdict from such a look "
+                    "is a false alarm more often than planned."
+                )
+                if one.looks.end
+                else _(
+                    "{test} was looked at before its planned end ({n} times so far); each such look makes a false alarm likelier."
+                )
             )
             found.append(
                 Check(

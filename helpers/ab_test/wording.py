@@ -186,13 +186,21 @@ def decision_text(one: Analysis, *, brief: bool = False) -> str:
         "nothing_readable": _("{test}: no decision. No metric that decides can be read: {why}."),
         "no_metric": _("{test}: no decision. No success metric or guardrail was registered."),
     }
+    if verdict.cause == "kept":
+        texts["kept"] = (
+            _("{test}: ship {variant}, as decided with {n} units. What came later is supplementary: {effects}.")
+            if verdict.answer == "ship"
+            else _(
+                "{test}: don’t ship {variant}, as decided with {n} units. What came later is supplementary: {effects}."
+            )
+        )
     why = listing(dict.fromkeys(why_not(own) for own in named))
     first = effects[:1].upper() + effects[1:] if verdict.cause == "better_and_safe" else effects
     text = texts[verdict.cause].format(
         **facts,
         effects=first,
         why=why,
-        n=number(one.observed),
+        n=number(one.decided_with if verdict.cause == "kept" else one.observed),
         planned=number(test.planned_n) if test.planned_n else "–",
     )
     return text if one.complete or one.observed == one.profile.units else f"{text} {outcomes_text(one)}"

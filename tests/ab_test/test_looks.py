@@ -1,5 +1,6 @@
 """Looks of the whole pipe: by which test a metric is looked at, when a test has ended, and what stands after its end."""
 
+import json
 from datetime import datetime
 
 import ibis
@@ -150,3 +151,67 @@ def test_values_that_are_missing_for_good_do_not_hold_a_test_open():
     (few,) = analysed(frame, registered(metrics=both[1:], planned_days=14))
     assert few.complete
     assert few.observed == int(frame["value"].notna().sum())
+
+
+def growing(file, sizes, *, lift=0.0, fades=0.0, plan=5000, **changes):
+    """A test of 5,000 units and more that come after: read at each size, with what `fades` of the treated sales after the end."""
+    frame = units(max(sizes), lift=lift)
+    late = (np.arange(len(frame)) >= plan) & (frame["variant"] == "treatment").to_numpy()
+    frame["converted"] = np.where(late, (frame["converted"] * (1 - fades)).round(), frame["converted"])
+    settings = registered(metrics=[METRICS[0]], planned_n=plan, **changes)
+    return [analysed(frame.head(size), settings, ledger=file)[0] for size in sizes]
+
+
+@pytest.mark.parametrize("sequential", ["obrien_fleming", "pocock"])
+def test_what_was_decided_at_the_planned_end_stands_whatever_comes_later(sequential, tmp_path):
+    file = tmp_path / "looks.jsonl"
+    end, more, most = growing(file, (5000, 5010, 9000), lift=0.06, fades=1.0, sequential=sequential)
+    assert (end.answer, more.answer, most.answer) == ("ship", "ship", "ship")
+    # A look ten units later has the interval of the end's level, which is 5 % where it was the only look.
+    assert more.judged[0].effect.critical == pytest.approx(1.96, abs=5e-3)
+    assert more.judged[0].effect.lift.low == pytest.approx(end.judged[0].effect.lift.low, abs=0.01)
+    # By 9,000 units the effect has gone: told as what came later.
+    assert not most.judged[0].effect.lift.low > 0
+    sentence = ab_test.report((most,)).verdicts()["sentence"].iloc[0]
+    assert "ship treatment, as decided with 5,000 units. What came later is supplementary" in sentence
+    none, again = growing(tmp_path / "other.jsonl", (4960, 5300), sequential=sequential)
+    # 99 % of the units are the end: all alpha is spent there, and nothing can be shipped after it.
+    assert (none.complete, none.judged[0].effect.critical) == (True, pytest.approx(1.96, abs=5e-3))
+    assert (none.answer, again.answer, again.verdict.cause) == ("dont_ship", "dont_ship", "kept")
+
+
+def test_a_boundary_that_was_crossed_early_stays_crossed(tmp_path):
+    early, late = growing(
+        tmp_path / "looks.jsonl", (2500, 5000), lift=0.12, fades=1.0, plan=2600, sequential="obrien_fleming"
+    )
+    assert (early.answer, late.answer, late.decided_with) == ("ship", "ship", 2500)
+
+
+def test_a_broken_split_undoes_what_was_decided(tmp_path):
+    file = tmp_path / "looks.jsonl"
+    growing(file, (5000,), lift=0.06, sequential="obrien_fleming")
+    frame = units(8000, lift=0.06).query("variant == 'control' or unit_id < 5000")
+    settings = registered(metrics=[METRICS[0]], planned_n=5000, sequential="obrien_fleming")
+    assert analysed(frame, settings, ledger=file)[0].answer == "invalid"
+
+
+def test_looks_after_the_end_of_a_fixed_test_are_outside_its_plan(tmp_path):
+    """Eight looks from 5,000 to 10,000 units call a difference in 12.4 % where there is none: only the first was planned."""
+    *_, last = growing(tmp_path / "looks.jsonl", (3000, 5000, 5500, 6000))
+    assert [record.planned for record in last.looks.records] == [False, True, False, False]
+    (check,) = (check for check in ab_test.report((last,)).each[0].checks() if check.id == "t.looks")
+    assert (check.status, check.value) == ("warn", 3)
+    assert "also after its planned end" in check.message
+    assert "3 of them outside the plan" in ab_test.report((last,)).plan_table().html
+
+
+def test_a_ledger_from_before_says_where_the_end_was(tmp_path):
+    """Its lines know neither `complete` nor `answers`, and call every look after the end planned."""
+    file = tmp_path / "looks.jsonl"
+    old = {"test": "t", "at": "", "spent": 0.05, "critical": 1.96, "crossed": True, "planned": True}
+    file.write_text("".join(json.dumps(old | {"information": float(n)}) + "\n" for n in (5000, 5500)))
+    for sequential in ("none", "obrien_fleming"):
+        (one,) = growing(file, (6000,), lift=0.06, sequential=sequential)
+        assert (one.answer, len(one.looks.early)) == ("ship", 2)
+        assert one.judged[0].effect.critical == pytest.approx(1.96, abs=5e-3)
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[:2]))
