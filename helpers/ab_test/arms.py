@@ -30,6 +30,7 @@ Reason = Literal[
     "control_near_zero",
     "control_zero",
     "early_look",
+    "tied_values",
 ]
 LEAST = 2
 
@@ -140,6 +141,10 @@ def quantile(values: Any, probability: float) -> Arm:
     Its standard error is half the width of Woodruff's interval over z: quantiles at p plus and minus z sqrt(p (1 - p) / n), which
     estimates the density at the quantile by the spacing of order statistics around it (Woodruff 1952; Deng et al. 2018).
 
+    Where many units share a value near the quantile there is no such spacing: the quantile sits still, or jumps from one value to
+    the next, and no standard error tells of that. So a value that holds more of the units than the quantile's share is known to,
+    sqrt(p (1 - p) / n), leaves the quantile without an error.
+
     Args:
         values: Shape (n,), one a unit; NaN is left out.
         probability: Such as .5 or .95.
@@ -152,7 +157,13 @@ def quantile(values: Any, probability: float) -> Arm:
     z = float(ndtri(0.975))
     reach = z * math.sqrt(probability * (1 - probability) / n)
     ends = [max(probability - reach, 0.0), probability, min(probability + reach, 1.0)]
+    kept.sort()
     low, value, high = np.quantile(kept, ends)
+    near = kept[math.floor(ends[0] * (n - 1)) : math.ceil(ends[2] * (n - 1)) + 1]
+    near = near[np.concatenate([[True], near[1:] > near[:-1]])]
+    shared = np.searchsorted(kept, near, "right") - np.searchsorted(kept, near, "left")
+    if shared.max() > max(1.0, reach / z * n):
+        return unusable("tied_values", n=n, value=float(value))
     return Arm(value=float(value), variance=float((high - low) / (2 * z)) ** 2, df=n - 1, n=n)
 
 

@@ -169,5 +169,7 @@ def sizes(plan: Plan) -> Table:
         foot += " " + _("A guardrail’s row is about its margin: units that show that it loses no more.")
     if basis.left_out:
         names = listing(shown_metric(metric) for metric in basis.left_out)
-        foot += " " + _("Not planned, since their level may be zero: {names}.").format(names=names)
+        foot += " " + _("Not planned, since their level may be zero or its chance error is not known: {names}.").format(
+            names=names
+        )
     return table(plan.sizes, columns, title=_("What it takes to find a lift"), foot=foot, rows=40)

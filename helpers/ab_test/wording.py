@@ -90,6 +90,7 @@ def why_not(one: Judged) -> str:
         "missing_pair": _("no value"),
         "control_near_zero": _("the control’s value may be zero"),
         "control_zero": _("the control’s value is zero"),
+        "tied_values": _("too many units share one value there for its chance error to be known"),
         "early_look": _("so early a look concludes nothing"),
     }
     return reasons.get(str(one.effect.reason), _("no value"))

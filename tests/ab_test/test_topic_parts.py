@@ -234,6 +234,15 @@ def test_a_median_has_its_interval():
     assert one.judged[0].effect.lift.low < 0 < one.judged[0].effect.lift.high
 
 
+def test_a_median_of_counts_decides_nothing_and_says_why():
+    metrics = [{"name": "items", "type": "quantile", "column": "items", "role": "success"}]
+    (one,) = analysed(
+        units(2000).assign(items=np.random.default_rng(6).poisson(2.674, 2000)), registered(metrics=metrics)
+    )
+    assert (one.answer, one.judged[0].state, one.judged[0].effect.control) == ("invalid", "unknown", 2)
+    assert "too many units share one value there" in findings((one,)).headline
+
+
 def test_segments_are_drawn_together():
     found = ab_test.by_segment(analysed(units(6000, lift=0.05), registered(segments=["segment"])))
     rows = found.each[0].rows
