@@ -12,7 +12,7 @@ from helpers.ab_test.multiple import adjusted_p, levels
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from helpers.ab_test.measure import Cell
+    from helpers.ab_test.cell import Cell
     from helpers.ab_test.registration import Test
     from helpers.ab_test.sequential import Look
 

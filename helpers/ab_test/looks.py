@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from helpers.ab_test.measure import Cell
+    from helpers.ab_test.cell import Cell
     from helpers.ab_test.registration import Test
 
 # A test that has this share of its planned units has come to its planned end.

@@ -10,9 +10,9 @@ import pytest
 
 from helpers import ab_test
 from helpers.ab_test import analyse, arms, measure
+from helpers.ab_test.cell import Cell
 from helpers.ab_test.judge import judge
 from helpers.ab_test.looks import enter_look, looker
-from helpers.ab_test.measure import Cell
 from helpers.ab_test.moments import Moments
 from helpers.ab_test.registration import Metric
 from helpers.ab_test.registration import Test as Registered

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from helpers.ab_test import arms, gates
+from helpers.ab_test.cell import Cell
 from helpers.ab_test.clusters import clustered_moments
 from helpers.ab_test.cuped import adjusted
 from helpers.ab_test.estimate import compare, z_of
 from helpers.ab_test.integrity import readings
 from helpers.ab_test.judge import answers, best, judge
 from helpers.ab_test.looks import Looks, enter_look, looker
-from helpers.ab_test.measure import Cell
 from helpers.ab_test.moments import Moments, total
 from helpers.ab_test.registration import Test
 from helpers.ab_test.sequential import Look
