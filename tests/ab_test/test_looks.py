@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from helpers import ab_test
-from helpers.ab_test import analyse, arms, measure
+from helpers.ab_test import analyse, arms
 from helpers.ab_test.cell import Cell
 from helpers.ab_test.judge import judge
 from helpers.ab_test.looks import enter_look, looker
@@ -42,7 +42,7 @@ def few(control, n_control, treatment, n_treatment, metric):
 
 def test_a_look_at_skewed_values_of_uneven_arms_keeps_its_level(monkeypatch):
     """One look at the end spends all of the 5 %; Welch's test calls a difference in 16 % of these where there is none."""
-    monkeypatch.setattr(measure, "LOOKED_PERMUTATIONS", 399)
+    monkeypatch.setattr("helpers.ab_test.cell.LOOKED_PERMUTATIONS", 399)
     rng = np.random.default_rng(0)
     look = looker(enter_look((), SPENDING, n=2000, at="", complete=True), SPENDING, n=2000)
     false = welch = 0
