@@ -247,6 +247,7 @@ def known_model(process, parameters, *, spread=0.0, draws=300):
         spend_n=500,
         left_out=0,
         rate=np.zeros(len(customers)),
+        centre=0.0,
         level=0.9,
     )
 

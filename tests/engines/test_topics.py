@@ -22,6 +22,7 @@ LACKING = {("bigquery", step): {QUANTILE} for step in ("ab_test.analyse", "own t
 MODEL = SimpleNamespace(
     process="mbg_nbd",
     level=0.9,
+    shares=np.ones(1),
     parameters=lambda: {name: np.array([[value]]) for name, value in {"r": 0.6, "alpha": 60, "a": 0.5, "b": 3}.items()},
 )
 CLIENTS = ("demo", "online_retail")

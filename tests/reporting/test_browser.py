@@ -149,6 +149,7 @@ def test_the_portal_is_searched_from_a_file(browser, portal):
     rows = page.locator(".studies tbody tr:visible")
     assert rows.count() == 4
     page.get_by_role("searchbox").fill("ACME Q4")
+    page.locator(".search output").get_by_text("1 / 4").wait_for()
     assert [row.split("\n")[0].split("\t")[0].strip() for row in rows.all_inner_texts()] == ["acme"]
     assert page.locator(".search output").inner_text() == "1 / 4"
     page.get_by_role("searchbox").fill("")
