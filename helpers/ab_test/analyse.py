@@ -9,10 +9,11 @@ from helpers.ab_test import topic
 from helpers.ab_test.decide import Verdict
 from helpers.ab_test.integrity import Kept, run_gates
 from helpers.ab_test.judge import Judged, answers, best, judge
-from helpers.ab_test.looks import NEARLY, SPENDING, Looks, enter_look, kept, looker, read_looks, write_looks
+from helpers.ab_test.looks import NEARLY, Looks, enter_look, kept, looker, read_looks, write_looks
 from helpers.ab_test.measure import measure
 from helpers.ab_test.profile import Outcomes, Profile, outcomes, profile
 from helpers.ab_test.read import Units, one_row_each, registered, units
+from helpers.ab_test.registration import SPENDING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

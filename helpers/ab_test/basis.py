@@ -11,6 +11,7 @@ import numpy as np
 from helpers.ab_test import power
 from helpers.ab_test.decide import error_levels
 from helpers.ab_test.power import Design, Spread
+from helpers.ab_test.registration import SPENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -182,7 +183,7 @@ def _plannable(
 
 
 def _inflation(sequential: Any, looks: Sequence[float], *, alpha: float, wanted: float) -> float:
-    if sequential not in {"obrien_fleming", "pocock"}:
+    if sequential not in SPENDING:
         return 1.0
     planned = looks if looks and looks[-1] == 1 else EVEN_LOOKS
     return max(1.0, power.sequential_inflation(planned, alpha=alpha, power=wanted, spending=sequential))

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from helpers.ab_test.ledger import Ledger, Record, enter
+from helpers.ab_test.registration import SPENDING
 from helpers.ab_test.sequential import Look, always_valid_critical, always_valid_p
 from helpers.errors import DataError
 from helpers.params import params_folder
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 # A test that has this share of its planned units has come to its planned end.
 NEARLY = 0.99
-# Procedures that spend alpha look by look.
-SPENDING = ("obrien_fleming", "pocock")
 
 
 @dataclass(frozen=True, kw_only=True)

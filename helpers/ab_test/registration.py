@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 # What `orders` gives a unit after exposure; `events` gives a count of any event by its name, and the sum of `value`.
 FROM_ORDERS = ("orders", "revenue")
+# Procedures that spend alpha look by look.
+SPENDING = ("obrien_fleming", "pocock")
 # What one of a metric is, where it is turned into money.
 Counts = Literal["revenue", "profit", "new_customers"]
 
@@ -206,7 +208,7 @@ class Test(Section):
         names = [metric.name for metric in self.metrics]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two metrics are called {', '.join(twice)}")
-        if self.sequential in {"obrien_fleming", "pocock"} and not self.planned_n:
+        if self.sequential in SPENDING and not self.planned_n:
             raise ValueError(f"sequential: {self.sequential} needs planned_n, the units at the planned end")
         if self.cluster and any(metric.type == "quantile" for metric in self.metrics):
             raise ValueError("a quantile has no interval where clusters were randomised")

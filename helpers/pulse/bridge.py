@@ -109,13 +109,13 @@ class Bridge(Result):
         if self.before is None:
             message = _("There is no full period before to compare with, so there is no bridge.")
             return [Check(id="bridge.closes", status="warn", message=message)]
-        closes = abs(self.gap) < CLOSES * max(1.0, abs(self.now or 0))
+        limit = CLOSES * max(1.0, abs(self.now or 0))
         return [
             Check(
                 id="bridge.closes",
-                status="pass" if closes else "fail",
+                status="pass" if abs(self.gap) < limit else "fail",
                 value=self.gap,
-                threshold=f"< {CLOSES}",
+                threshold=f"< {limit:.1g}",
                 message=_("The effects of the bridge add up to the change."),
             )
         ]

@@ -13,6 +13,7 @@ from helpers.reporting.findings import Definition, Number, Result
 from helpers.reporting.tables import Column, Sentence, Table, table
 from helpers.reporting.words import _, language, listing, money, number, percent
 from helpers.stats.intervals import wilson
+from helpers.stats.rounding import CENT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from helpers.pulse.activity import Activity
     from helpers.stats.bootstrap import Estimate
 
-CENT = 0.005
 GROUPS = ("new", "returning", "reactivated", "lapsed")
 
 

@@ -11,14 +11,11 @@ import pandas as pd
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _, foreign, language, money, number, percent
+from helpers.stats.rounding import room_for_rounding
 
 if TYPE_CHECKING:
     from helpers.data.checks import Fault, Note, TableHealth
     from helpers.periods import Period
-
-CENT = 0.005
-# Of all amounts together: sums of billions of rials or dong are not exact to half a cent.
-ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,8 +139,8 @@ def _table_checks(health: TableHealth) -> list[Check]:
     aside = sum(fault.value or 0 for fault in health.faults)
     rows_add_up = health.rows_in == health.rows_kept + health.rows_quarantined
     values = [health.value_in or 0.0, health.value_kept or 0.0, *(fault.value or 0.0 for fault in health.faults)]
-    room = max(CENT, ROUNDING * sum(abs(value) for value in values))
-    cents_add_up = health.value_in is None or abs(health.value_in - (health.value_kept or 0) - aside) < room
+    rest = (health.value_in or 0.0) - (health.value_kept or 0.0) - aside
+    cents_add_up = health.value_in is None or abs(rest) < room_for_rounding(values)
     adds_up = Check(
         id=f"data.{health.table}.adds_up",
         status="pass" if rows_add_up and cents_add_up else "fail",

@@ -8,26 +8,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from helpers.reporting.figures import Figure, Theme, figure, percent_axis
 from helpers.reporting.findings import Check, Definition, Number, Result
 from helpers.reporting.tables import Column, Table, table
 from helpers.reporting.words import _, language, listing, money, number, percent, quantity
 from helpers.segmentation.rfm import Thresholds, customer_table, scored, thresholds
 from helpers.segmentation.schemes import RFM, prove_scheme
+from helpers.segmentation.segments_figure import segments_figure
 from helpers.segmentation.summary import summarise
+from helpers.stats.rounding import CENT, room_for_rounding
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     import ibis.expr.types as ir
     import pandas as pd
-    from matplotlib.axes import Axes
 
+    from helpers.reporting.figures import Figure
     from helpers.segmentation.topic import Edges
 
-CENT = 0.005
-# Sums in another order differ in their last digits, which in rials or dong are more than half a cent.
-ROUNDING = 1e-9
 MONTH = 365.25 / 12
 
 
@@ -153,7 +151,7 @@ class Segmentation(Result):
         """Whether segments and what is apart from them add up to the ledger."""
         parts = [*self.summary["revenue"], *self.apart.values()]
         rest = self.ledger - float(sum(parts))
-        limit = max(CENT, ROUNDING * sum(map(abs, parts)))
+        limit = room_for_rounding(parts)
         holds = abs(rest) < limit
         if abs(rest) < CENT:
             message = _("Segments, guests and refunds without an order add up to the ledger, to the cent.")
@@ -205,79 +203,7 @@ class Segmentation(Result):
         """Share of customers beside share of revenue, segment by segment; the table where there are no shares to draw."""
         if not self.shared:
             return self.table()
-        shown = self.summary.iloc[::-1]
-        best = self.best["segment"]
-
-        def draw(axes: Axes, theme: Theme) -> None:
-            places = np.arange(len(shown))
-            axes.barh(
-                places + 0.2,
-                shown["share_revenue"],
-                height=0.38,
-                color=[theme.accent if segment == best else theme.muted for segment in shown["segment"]],
-            )
-            axes.barh(places - 0.2, shown["share_customers"], height=0.38, color=theme.rule)
-            low, high = (
-                (shown["share_revenue"] - shown["revenue_low"]),
-                (shown["revenue_high"] - shown["share_revenue"]),
-            )
-            axes.errorbar(
-                shown["share_revenue"],
-                places + 0.2,
-                xerr=[low.clip(lower=0), high.clip(lower=0)],
-                fmt="none",
-                ecolor=theme.ink,
-                elinewidth=1,
-            )
-            axes.set_yticks(places, [_(segment) for segment in shown["segment"]])
-            percent_axis(axes.xaxis)
-            axes.grid(axis="y", visible=False)
-            axes.grid(axis="x", visible=True)
-            top = len(shown) - 1
-            axes.annotate(
-                _("net revenue"),
-                (shown["revenue_high"].iloc[-1], top + 0.2),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                color=theme.ink,
-            )
-            axes.annotate(
-                _("customers"),
-                (shown["share_customers"].iloc[-1], top - 0.2),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                color=theme.muted,
-            )
-
-        return figure(
-            draw,
-            title=_("{segment}: {customers} of customers, {revenue} of net revenue").format(
-                segment=_(best),
-                customers=percent(self.best["share_customers"], digits=0),
-                revenue=percent(self.best["share_revenue"], digits=0),
-            ),
-            subtitle=_("Each segment’s share of net revenue (upper bar) and of customers (lower bar)"),
-            foot=_(
-                "n = {n} customers. Lines are {level} intervals of the share of net revenue, customers drawn."
-            ).format(n=number(len(self.customers)), level=percent(self.level, digits=0)),
-            alt=_("Bars: {parts}").format(
-                parts=listing(
-                    (
-                        _("{segment}: {customers} of customers, {revenue} of net revenue").format(
-                            segment=_(row.segment),
-                            customers=percent(row.share_customers),
-                            revenue=percent(row.share_revenue),
-                        )
-                        for row in self.summary.itertuples()
-                    ),
-                    style="unit",
-                )
-            ),
-            data=self.table(),
-            height=1.0 + 0.42 * len(shown),
-        )
+        return segments_figure(self)
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()

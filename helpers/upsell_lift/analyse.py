@@ -136,12 +136,12 @@ def analyse(
         }
         gamma = doubly_robust(design.X, Y, campaign.arm, **known)
         # Of several offers the one that does best is spoken of: each interval is held to its share of the doubt (Bonferroni).
-        level = 1 - (1 - settings.level) / (len(campaign.arms) - 1)
+        each = 1 - (1 - settings.level) / (len(campaign.arms) - 1)
+        level = settings.level
         to_all = {
-            a: value_of(gamma[:, a, 0] - gamma[:, 0, 0], level=level, cluster=campaign.cluster)
+            a: value_of(gamma[:, a, 0] - gamma[:, 0, 0], level=each, cluster=campaign.cluster)
             for a in range(1, len(campaign.arms))
         }
-        level = settings.level
         segments = _segments(campaign, gamma, level=level)
         if enough(campaign) and design.X.shape[1]:
             limit = None if settings.budget is None else settings.budget / campaign.n

@@ -10,6 +10,8 @@ from helpers.reporting.words import _, listing, number, percent
 from helpers.upsell_lift.gates import Gate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from helpers.upsell_lift.design import Design
     from helpers.upsell_lift.read import Campaign
 
@@ -54,33 +56,24 @@ def _missing(campaign: Campaign) -> list[Gate]:
 
 
 def _covariates(design: Design) -> list[Gate]:
-    found = []
-    for name in design.constant:
-        text = _("{column} is the same for every customer and was not used.")
-        found.append(
-            Gate(id=f"covariate.{name}.constant", status="warn", message=text.format(column=name.replace("_", " ")))
+    texts = {
+        "constant": _("{column} is the same for every customer and was not used."),
+        "levels": _("{column} has many values; its {n} rarest were taken together."),
+        "missing": _("{column} is not known of {n} customers; not knowing counts as a value of its own."),
+    }
+    found: dict[str, Mapping[str, int | None]] = {
+        "constant": dict.fromkeys(design.constant),
+        "levels": design.grouped,
+        "missing": design.missing,
+    }
+    return [
+        Gate(
+            id=f"covariate.{name}.{kind}", status="warn", value=n,
+            message=texts[kind].format(column=name.replace("_", " "), n=number(n)),
         )
-    for name, n in design.grouped.items():
-        text = _("{column} has many values; its {n} rarest were taken together.")
-        found.append(
-            Gate(
-                id=f"covariate.{name}.levels",
-                status="warn",
-                value=n,
-                message=text.format(column=name.replace("_", " "), n=number(n)),
-            )
-        )
-    for name, n in design.missing.items():
-        text = _("{column} is not known of {n} customers; not knowing counts as a value of its own.")
-        found.append(
-            Gate(
-                id=f"covariate.{name}.missing",
-                status="warn",
-                value=n,
-                message=text.format(column=name.replace("_", " "), n=number(n)),
-            )
-        )
-    return found
+        for kind, each in found.items()
+        for name, n in each.items()
+    ]  # fmt: skip
 
 
 def _left_out(campaign: Campaign) -> list[Gate]:

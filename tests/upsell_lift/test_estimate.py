@@ -155,38 +155,18 @@ def test_effective_size_by_hand():
     assert effective_size(np.array([1.0, 1.0, 2.0])) == pytest.approx(16 / 6)
 
 
+def told(**known):
+    return Effect(se=0.1, level=0.95, n_control=1, n_treated=1, n=2, method="x", **known)
+
+
 def test_e_values_of_the_paper():
     """VanderWeele & Ding 2017: a risk ratio of 3.9 (1.8 to 8.7) has E-values of 7.26 and 3.0."""
-    one = Effect(
-        value=0.29,
-        se=0.1,
-        low=0.08,
-        high=0.77,
-        level=0.95,
-        control=0.1,
-        treated=0.39,
-        n_control=1,
-        n_treated=1,
-        n=2,
-        method="x",
-    )
+    one = told(value=0.29, low=0.08, high=0.77, control=0.1, treated=0.39)
     assert e_value(one, binary=True, spread=1.0) == (pytest.approx(7.26, abs=0.005), pytest.approx(3.0, abs=0.005))
 
 
 def test_a_covered_nothing_has_the_e_value_one():
-    one = Effect(
-        value=0.1,
-        se=0.1,
-        low=-0.1,
-        high=0.3,
-        level=0.95,
-        control=1,
-        treated=1,
-        n_control=1,
-        n_treated=1,
-        n=2,
-        method="x",
-    )
+    one = told(value=0.1, low=-0.1, high=0.3, control=1, treated=1)
     assert e_value(one, binary=False, spread=1.0)[1] == 1
 
 
